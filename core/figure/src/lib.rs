@@ -1,1 +1,1 @@
-//! Placeholder.
+//! Figures as SVG and PNG.

@@ -1,1 +1,9 @@
-//! Placeholder.
+//! Neural operators: training and prediction.
+
+use flow_plugin::Plugin;
+
+/// The plugin `operators`.
+#[must_use]
+pub fn plugin() -> Plugin {
+    Plugin::new("operators", env!("CARGO_PKG_VERSION"), "Neural operators: training and prediction.")
+}
