@@ -5,6 +5,7 @@
 
 mod digest;
 mod kind;
+pub mod units;
 
 pub use digest::Digest;
 pub use kind::Kind;

@@ -9,4 +9,7 @@
 //!    stream of events, which the terminal, JSON lines, the store and the report are made from.
 
 pub mod catalog;
+pub mod diagnostics;
+pub mod expr;
 pub mod graph;
+pub mod workflow;
