@@ -108,8 +108,11 @@ fn maps_join_on_equal_axes_and_collections_keep_matrix_order_and_coordinates() {
         Origin::Output { node, port } => format!("{}.{port}", graph.node(*node).name),
         Origin::External { path, .. } => path.display().to_string(),
     };
-    let sources: Vec<_> =
-        score.inputs.iter().map(|(port, all)| (port.as_str(), all.iter().map(from).collect::<Vec<_>>())).collect();
+    let sources: Vec<_> = score
+        .inputs
+        .iter()
+        .map(|(port, all)| (port.as_str(), all.iter().map(from).collect::<Vec<_>>()))
+        .collect();
     assert_eq!(
         sources,
         [
@@ -196,7 +199,12 @@ stages:
     assert_eq!(graph.nodes[1].params, json!({ "text": "2-20" }));
     assert_eq!(
         names(&graph, "chosen"),
-        ["chosen[model=a,width=1]", "chosen[model=a,width=2]", "chosen[model=b,width=1]", "chosen[model=c,width=9]"]
+        [
+            "chosen[model=a,width=1]",
+            "chosen[model=a,width=2]",
+            "chosen[model=b,width=1]",
+            "chosen[model=c,width=9]"
+        ]
     );
     assert_eq!(names(&graph, "crossed"), ["crossed[high=10,separator=+]", "crossed[high=20,separator=+]"]);
 }

@@ -1,5 +1,5 @@
 //! A plugin whose operations declare everything that a workflow can get wrong, and short ways to load text.
-#![allow(clippy::unwrap_used, dead_code, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic, dead_code, missing_docs, unreachable_pub)]
 
 use std::path::{Path, PathBuf};
 
@@ -174,10 +174,12 @@ impl Operation for Train {
 
     fn spec(&self) -> Spec {
         Spec::new("train", 1, "Trains.")
-            .input(
-                Port::new("data", Kind::Dataset, "Inputs and outputs.")
-                    .variable("pressure", "f32", ["sample", "time", "z", "r"], "bar"),
-            )
+            .input(Port::new("data", Kind::Dataset, "Inputs and outputs.").variable(
+                "pressure",
+                "f32",
+                ["sample", "time", "z", "r"],
+                "bar",
+            ))
             .output(Port::new("model", Kind::Model, "The network."))
             .output(Port::new("history", Kind::Table, "Losses."))
     }
@@ -200,10 +202,12 @@ impl Operation for Evaluate {
     fn spec(&self) -> Spec {
         Spec::new("evaluate", 1, "Evaluates.")
             .input(Port::new("model", Kind::Model, "The network."))
-            .input(
-                Port::new("data", Kind::Dataset, "The truth.")
-                    .variable("pressure", "f32", ["sample", "time", "z", "r"], "Pa"),
-            )
+            .input(Port::new("data", Kind::Dataset, "The truth.").variable(
+                "pressure",
+                "f32",
+                ["sample", "time", "z", "r"],
+                "Pa",
+            ))
             .output(Port::new("metrics", Kind::Metrics, "Errors."))
             .output(Port::new("figures", Kind::Figure, "Maps."))
     }
@@ -279,7 +283,12 @@ impl Folder {
         std::fs::write(path, text).unwrap();
     }
 
-    pub fn load(&self, text: &str, profile: Option<&str>, set: &[&str]) -> std::result::Result<Graph, String> {
+    pub fn load(
+        &self,
+        text: &str,
+        profile: Option<&str>,
+        set: &[&str],
+    ) -> std::result::Result<Graph, String> {
         self.write("study.yaml", text);
         let options = Options {
             profile: profile.map(str::to_owned),
@@ -287,7 +296,8 @@ impl Folder {
             current_dir: self.path().to_owned(),
             cores: 4,
         };
-        load(&self.path().join("study.yaml"), &options, &catalog()).map_err(|problems| plain(&problems.to_string()))
+        load(&self.path().join("study.yaml"), &options, &catalog())
+            .map_err(|problems| plain(&problems.to_string()))
     }
 }
 
