@@ -1,1 +1,9 @@
-//! Placeholder.
+//! CO₂ storage.
+
+pub mod curves;
+pub mod fluid;
+pub mod grid;
+pub mod npz;
+pub mod simulate;
+pub mod stored;
+pub mod units;
