@@ -1,5 +1,7 @@
 //! CO₂ storage: geology, two-phase simulation, encoding, evaluation.
 
+pub mod geology;
+
 use flow_plugin::Plugin;
 
 /// The plugin `ccs`.
