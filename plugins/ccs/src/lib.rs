@@ -2,6 +2,7 @@
 
 pub mod curves;
 pub mod fluid;
+pub mod geology;
 pub mod grid;
 pub mod npz;
 pub mod simulate;
