@@ -5,3 +5,6 @@ mod simulate;
 
 pub(crate) use geology::Geology;
 pub(crate) use simulate::Simulate;
+
+#[cfg(test)]
+mod tests;

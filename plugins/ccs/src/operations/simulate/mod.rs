@@ -131,7 +131,9 @@ fn collect(context: &Context, reservoirs: &Reservoirs, shelf: &Shelf) -> Result<
                 worst = worst.max(f64::from(solved.mass_error));
             }
             Some(Outcome::Failed(failure)) => failures.push((id, failure)),
-            None => return Err(Error::failed(format!("the kept result of reservoir {id} was lost or damaged"))),
+            None => {
+                return Err(Error::failed(format!("the kept result of reservoir {id} was lost or damaged")));
+            }
         }
     }
     writer.finish()?;
