@@ -1,5 +1,14 @@
 //! CO₂ storage: geology, two-phase simulation, encoding, evaluation.
 
+pub mod curves;
+pub mod fluid;
+pub mod geology;
+pub mod grid;
+pub mod npz;
+pub mod simulate;
+pub mod stored;
+pub mod units;
+
 use flow_plugin::Plugin;
 
 /// The plugin `ccs`.
