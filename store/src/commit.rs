@@ -96,7 +96,7 @@ impl Store {
         for artifact in batch.artifacts() {
             if let Content::Object { path, files } = &artifact.content
                 && !placements.iter().any(|p: &Placement<'_>| p.digest == artifact.digest)
-                && self.artifact_path(&artifact.digest).is_err()
+                && self.check_artifact(&artifact.digest).is_err()
             {
                 placements.push(Placement { digest: artifact.digest, from: path, files });
             }

@@ -35,6 +35,12 @@ impl Stamp {
         let limit = i64::try_from(now.saturating_sub(SETTLED).as_nanos()).unwrap_or(i64::MAX);
         Ok(Self { stat: hasher.finalize().into(), settled: newest < limit })
     }
+
+    /// Whether nothing that `stat` tells has changed.
+    #[must_use]
+    pub fn same_stat(&self, other: &Self) -> bool {
+        self.stat == other.stat
+    }
 }
 
 fn visit(path: &Path, name: &str, hasher: &mut blake3::Hasher, newest: &mut i64) -> Result<()> {

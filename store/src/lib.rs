@@ -44,7 +44,7 @@ pub use lock::RunLock;
 pub use record::{
     Computation, Content, FileEntry, Hit, InputRecord, LogRecord, Machine, NewArtifact, NewComputation,
     NewNode, NodeKey, NodeRecord, NodeState, OutputRecord, Producer, Recipe, RunEnd, RunRecord, RunStart,
-    RunStatus, Usage,
+    RunStatus, Series, Usage,
 };
 pub use schema::FORMAT;
 

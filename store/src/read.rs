@@ -211,12 +211,19 @@ impl Store {
     /// When the index cannot be read.
     pub fn node_keys(&self, run: &str) -> Result<Vec<NodeKey>> {
         let mut query = self.db.prepare_cached(
-            "SELECT n.name, n.stage, n.key, n.state = 'failed' FROM nodes n JOIN runs r ON r.id = n.run
+            "SELECT n.name, n.stage, n.key, n.state = 'failed', c.id IS NOT NULL FROM nodes n
+             JOIN runs r ON r.id = n.run LEFT JOIN computations c ON c.key = n.key
              WHERE r.name = ? ORDER BY n.position",
         )?;
         let rows = query.query_map([run], |row| {
             let key = row.get::<_, Option<Blob>>(2)?.map(|blob| blob.0);
-            Ok(NodeKey { name: row.get(0)?, stage: row.get(1)?, key, failed: row.get(3)? })
+            Ok(NodeKey {
+                name: row.get(0)?,
+                stage: row.get(1)?,
+                key,
+                failed: row.get(3)?,
+                computed: row.get(4)?,
+            })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -307,19 +314,33 @@ impl Store {
     /// [`Error::Unavailable`] when there is no such artifact, or its object is gone or no longer what was
     /// stored.
     pub fn artifact_path(&self, digest: &Digest) -> Result<PathBuf> {
-        let unavailable = |state| Error::Unavailable { digest: *digest, state };
-        let mut query = self.db.prepare_cached("SELECT id, content FROM artifacts WHERE digest = ?")?;
-        let found = query
-            .query_row([digest.as_bytes()], |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, Option<Vec<u8>>>(1)?))
-            })
-            .optional()?;
-        let Some((id, content)) = found else { return Err(unavailable("missing")) };
-        if let Some(content) = content {
-            return unpack(&objects::unpacked(&self.root, digest), &content);
+        match self.find_artifact(digest)? {
+            (_, Some(content)) => unpack(&objects::unpacked(&self.root, digest), &content),
+            (id, None) => self.intact_object(digest, id),
         }
+    }
+
+    /// Checks that an artifact can be read, without writing out small ones.
+    ///
+    /// # Errors
+    /// As [`Store::artifact_path`].
+    pub fn check_artifact(&self, digest: &Digest) -> Result<()> {
+        match self.find_artifact(digest)? {
+            (_, Some(_)) => Ok(()),
+            (id, None) => self.intact_object(digest, id).map(drop),
+        }
+    }
+
+    fn find_artifact(&self, digest: &Digest) -> Result<(i64, Option<Vec<u8>>)> {
+        let mut query = self.db.prepare_cached("SELECT id, content FROM artifacts WHERE digest = ?")?;
+        let found = query.query_row([digest.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        found.ok_or(Error::Unavailable { digest: *digest, state: "missing" })
+    }
+
+    fn intact_object(&self, digest: &Digest, artifact: i64) -> Result<PathBuf> {
         let object = objects::path(&self.root, digest);
-        objects::intact(&object, &self.files(id)?).map_err(unavailable)?;
+        let unavailable = |state| Error::Unavailable { digest: *digest, state };
+        objects::intact(&object, &self.files(artifact)?).map_err(unavailable)?;
         Ok(object)
     }
 

@@ -397,4 +397,6 @@ pub struct NodeKey {
     pub key: Option<Digest>,
     /// Whether it failed.
     pub failed: bool,
+    /// Whether the store knows the computation.
+    pub computed: bool,
 }
