@@ -1,4 +1,8 @@
-//! Neural operators: training and prediction.
+//! Placeholder.
+
+mod kernels;
+
+
 
 use flow_plugin::Plugin;
 
