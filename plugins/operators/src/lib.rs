@@ -1,4 +1,4 @@
-//! Placeholder.
+//! Neural operators: fused kernels, networks, training and prediction.
 
 mod kernels;
 
