@@ -3,9 +3,20 @@
 //!
 //! This crate knows files and folders only. It does not know operations, workflows or the store.
 
-mod digest;
+pub mod dataset;
+pub mod digest;
+mod error;
+pub mod figure;
+mod json;
 mod kind;
+pub mod metrics;
+pub mod model;
+pub mod table;
+#[cfg(test)]
+mod tests;
 pub mod units;
 
+pub use dataset::{DType, Dataset, DatasetWriter, Element, Statistics, Stream, Variable};
 pub use digest::Digest;
+pub use error::{Error, Result};
 pub use kind::Kind;

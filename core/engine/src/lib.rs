@@ -10,6 +10,12 @@
 
 pub mod catalog;
 pub mod diagnostics;
+pub mod event;
 pub mod expr;
+mod external;
 pub mod graph;
+mod identity;
+pub mod key;
+pub mod plan;
+pub mod run;
 pub mod workflow;

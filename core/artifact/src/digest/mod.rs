@@ -1,8 +1,11 @@
 //! Content digests.
 
+mod identity;
+
 use std::fmt;
 use std::str::FromStr;
 
+pub use identity::{FileHash, Identity, of};
 use serde::{Deserialize, Serialize};
 
 /// A BLAKE3 hash that names content. Written as 64 hexadecimal digits.
