@@ -9,4 +9,10 @@
 //!    stream of events, which the terminal, JSON lines, the store and the report are made from.
 
 pub mod catalog;
+pub mod event;
+mod external;
 pub mod graph;
+mod identity;
+pub mod key;
+pub mod plan;
+pub mod run;

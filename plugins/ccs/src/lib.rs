@@ -1,5 +1,16 @@
 //! CO₂ storage: geology, two-phase simulation, encoding, evaluation.
 
+pub mod curves;
+pub mod data;
+pub mod fluid;
+pub mod geology;
+pub mod grid;
+pub mod npz;
+mod operations;
+pub mod simulate;
+pub mod stored;
+pub mod units;
+
 use flow_plugin::Plugin;
 
 /// The plugin `ccs`.
@@ -10,4 +21,6 @@ pub fn plugin() -> Plugin {
         env!("CARGO_PKG_VERSION"),
         "CO₂ storage: geology, two-phase simulation, encoding, evaluation.",
     )
+    .with(operations::Geology)
+    .with(operations::Simulate)
 }

@@ -1,4 +1,8 @@
-//! Neural operators: training and prediction.
+//! Neural operators: fused kernels, networks, training and prediction.
+
+mod kernels;
+
+
 
 use flow_plugin::Plugin;
 

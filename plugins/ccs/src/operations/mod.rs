@@ -1,0 +1,10 @@
+//! The operations of the plugin: thin layers over the libraries beside them.
+
+mod geology;
+mod simulate;
+
+pub(crate) use geology::Geology;
+pub(crate) use simulate::Simulate;
+
+#[cfg(test)]
+mod tests;
