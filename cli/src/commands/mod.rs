@@ -1,6 +1,11 @@
 //! One module a command.
 
 mod completions;
+mod plan;
+mod request;
+mod run;
+mod runs;
+mod why;
 mod worker;
 
 use std::fmt;
@@ -8,9 +13,19 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+pub(crate) use run::Format;
+
 /// What `flow` can do.
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    /// Run a workflow: compute what is not in the store
+    Run(run::Args),
+    /// Show what a run would do, and why, without doing it
+    Plan(plan::Args),
+    /// Say why a stage or node would run, or where its cached result came from
+    Why(why::Args),
+    /// List runs
+    Runs(runs::Args),
     /// Print a completion script for a shell.
     Completions(completions::Args),
     /// Serve the built-in plugins over standard input and output. The engine starts this itself.
@@ -21,6 +36,10 @@ pub(crate) enum Command {
 impl Command {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
         match self {
+            Self::Run(args) => run::run(&args),
+            Self::Plan(args) => plan::run(&args),
+            Self::Why(args) => why::run(&args),
+            Self::Runs(args) => runs::run(&args),
             Self::Completions(args) => completions::run(&args),
             Self::Worker => worker::run(),
         }
@@ -39,6 +58,34 @@ impl Failure {
     /// The request was wrong: exit status 2.
     pub(crate) fn request(message: impl fmt::Display) -> Self {
         Self { message: message.to_string(), hint: None, status: 2 }
+    }
+
+    /// The system failed: exit status 1.
+    pub(crate) fn system(error: std::io::Error) -> Self {
+        Self { status: 1, ..Self::request(error) }
+    }
+
+    /// The store cannot be opened or read: exit status 2.
+    pub(crate) fn store(error: flow_store::Error) -> Self {
+        let hint = error.hint().map(str::to_owned);
+        Self { hint, ..Self::request(error) }
+    }
+
+    /// The workflow cannot be planned: exit status 2.
+    pub(crate) fn plan(error: flow_engine::plan::Error) -> Self {
+        match error {
+            flow_engine::plan::Error::Store(error) => Self::store(error),
+            other => Self::request(other),
+        }
+    }
+
+    /// The run could not be carried through: exit status 1.
+    pub(crate) fn run(error: flow_engine::run::Error) -> Self {
+        let hint = match &error {
+            flow_engine::run::Error::Store(error) => error.hint().map(str::to_owned),
+            _ => None,
+        };
+        Self { message: error.to_string(), hint, status: 1 }
     }
 
     /// Adds what the user can do.

@@ -12,7 +12,6 @@ pub mod catalog;
 pub mod event;
 mod external;
 pub mod graph;
-mod identity;
 pub mod key;
 pub mod plan;
 pub mod run;

@@ -37,7 +37,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             error += (a - b) * (a - b);
             norm += b * b;
         }
-        println!("{time:10.2}  {:9.5}  {worst:7.4}  {:9.5}", sum / count.max(1) as f64, (error / norm).sqrt());
+        println!(
+            "{time:10.2}  {:9.5}  {worst:7.4}  {:9.5}",
+            sum / count.max(1) as f64,
+            (error / norm).sqrt()
+        );
     }
     let s = &solution.statistics;
     println!(

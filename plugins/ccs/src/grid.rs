@@ -88,7 +88,13 @@ impl Grid {
     ///
     /// # Errors
     /// As [`Grid::radial`].
-    pub fn geometric(first: f64, growth: f64, columns: usize, dz: f64, rows: usize) -> Result<Self, GridError> {
+    pub fn geometric(
+        first: f64,
+        growth: f64,
+        columns: usize,
+        dz: f64,
+        rows: usize,
+    ) -> Result<Self, GridError> {
         let mut faces = vec![0.1];
         let mut width = first;
         for i in 0..columns {
@@ -167,7 +173,12 @@ impl Grid {
         if values.len() == self.cells() {
             return Ok(());
         }
-        Err(GridError(format!("{name} has {} values for {} x {} cells", values.len(), self.rows(), self.columns())))
+        Err(GridError(format!(
+            "{name} has {} values for {} x {} cells",
+            values.len(),
+            self.rows(),
+            self.columns()
+        )))
     }
 
     /// Pore volumes (m³) for porosities of shape (z, r).
@@ -188,7 +199,11 @@ impl Grid {
     ///
     /// # Errors
     /// A wrong number of values, a negative permeability or one that is not finite.
-    pub fn transmissibility(&self, horizontal: &[f64], vertical: &[f64]) -> Result<Transmissibility, GridError> {
+    pub fn transmissibility(
+        &self,
+        horizontal: &[f64],
+        vertical: &[f64],
+    ) -> Result<Transmissibility, GridError> {
         for (name, values) in [("horizontal permeability", horizontal), ("vertical permeability", vertical)] {
             self.expect_shape(name, values)?;
             if values.iter().any(|v| !(*v >= 0.0 && v.is_finite())) {
@@ -199,7 +214,8 @@ impl Grid {
         let mut t =
             Transmissibility { horizontal: vec![0.0; self.cells()], vertical: vec![0.0; self.cells()] };
         // Resistances times permeability of the half cells beside face i + 1 per metre of height.
-        let halves: Vec<(f64, f64)> = (0..columns.saturating_sub(1)).map(|i| self.half_resistances(i)).collect();
+        let halves: Vec<(f64, f64)> =
+            (0..columns.saturating_sub(1)).map(|i| self.half_resistances(i)).collect();
         for k in 0..rows {
             let dz = self.thickness(k);
             for i in 0..columns {

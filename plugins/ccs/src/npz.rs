@@ -78,7 +78,8 @@ impl Npz {
         const END: usize = 22;
         const COMMENT: usize = 65_535;
         let from = bytes.len().saturating_sub(END + COMMENT);
-        let Some(end) = (from..=bytes.len().saturating_sub(END)).rev().find(|&i| bytes[i..].starts_with(b"PK\x05\x06"))
+        let Some(end) =
+            (from..=bytes.len().saturating_sub(END)).rev().find(|&i| bytes[i..].starts_with(b"PK\x05\x06"))
         else {
             return format_error("this is not an .npz file (no ZIP directory)");
         };
@@ -150,7 +151,8 @@ fn member(bytes: &[u8], local: usize, packed: usize, length: u64, method: u64) -
     if number::<4>(bytes, local)? != 0x0403_4b50 {
         return format_error("its header is damaged");
     }
-    let start = local + 30 + number::<2>(bytes, local + 26)? as usize + number::<2>(bytes, local + 28)? as usize;
+    let start =
+        local + 30 + number::<2>(bytes, local + 26)? as usize + number::<2>(bytes, local + 28)? as usize;
     let Some(data) = bytes.get(start..start + packed) else {
         return format_error("it is cut short");
     };
@@ -257,7 +259,10 @@ mod tests {
     fn reads_shapes_types_and_orders() {
         let data: Vec<u8> = [1i32, 2, 3, 4, 5, 6].iter().flat_map(|v| v.to_le_bytes()).collect();
         let array = parse_npy(&npy("<i4", false, "(2, 3)", &data)).unwrap();
-        assert_eq!((array.shape.as_slice(), array.values.as_slice()), ([2, 3].as_slice(), [1., 2., 3., 4., 5., 6.].as_slice()));
+        assert_eq!(
+            (array.shape.as_slice(), array.values.as_slice()),
+            ([2, 3].as_slice(), [1., 2., 3., 4., 5., 6.].as_slice())
+        );
         let array = parse_npy(&npy("<i4", true, "(2, 3)", &data)).unwrap();
         assert_eq!(array.values, [1., 3., 5., 2., 4., 6.]);
         let scalar = parse_npy(&npy("|b1", false, "()", &[1])).unwrap();

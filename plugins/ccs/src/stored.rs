@@ -66,7 +66,8 @@ pub fn case_from_npz(npz: &Npz) -> Result<Case, StoredError> {
         shape_error(format!("`{name}` has shape {:?} where {:?} is needed", array.shape, volumes.shape))
     };
     let dz = npz.scalar("dz")?;
-    let grid = Grid::radial(faces, (0..=rows).map(|k| dz * k as f64).collect()).map_err(SimulationError::from)?;
+    let grid =
+        Grid::radial(faces, (0..=rows).map(|k| dz * k as f64).collect()).map_err(SimulationError::from)?;
     let pressure_top = npz.scalar("p_top")?;
     let salinity = if npz.contains("salinity") { npz.scalar("salinity")? } else { 0.0 };
     let range = ((pressure_top - TABLE_BELOW).max(1.0), pressure_top + TABLE_ABOVE);
@@ -100,8 +101,9 @@ fn curves(npz: &Npz) -> Result<Vec<CurveTable>, StoredError> {
     };
     let mut curves = Vec::with_capacity(count);
     for table in tables.values.chunks_exact(4 * rows.max(1)) {
-        let list: Vec<[f64; 4]> =
-            (0..rows).map(|j| [table[j], table[rows + j], table[2 * rows + j], table[3 * rows + j]]).collect();
+        let list: Vec<[f64; 4]> = (0..rows)
+            .map(|j| [table[j], table[rows + j], table[2 * rows + j], table[3 * rows + j]])
+            .collect();
         curves.push(CurveTable::linear(&list).map_err(SimulationError::from)?);
     }
     Ok(curves)
@@ -111,7 +113,11 @@ fn regions(satnum: &[f64]) -> Result<Vec<u32>, StoredError> {
     satnum
         .iter()
         .map(|&v| {
-            if v >= 1.0 && v <= f64::from(u32::MAX) { Ok(v as u32 - 1) } else { shape_error("`satnum` counts regions from 1") }
+            if v >= 1.0 && v <= f64::from(u32::MAX) {
+                Ok(v as u32 - 1)
+            } else {
+                shape_error("`satnum` counts regions from 1")
+            }
         })
         .collect()
 }

@@ -105,7 +105,9 @@ impl Model {
             }
             Self::VanGenuchten { swi, sgr, lambda, scale } => {
                 if !(lambda > 0.0 && lambda < 1.0 && scale >= 0.0 && sgr >= 0.0 && sgr < 1.0 - swi) {
-                    return fail("van Genuchten needs 0 < lambda < 1, a scale of 0 or more and 0 <= sgr < 1 - swi");
+                    return fail(
+                        "van Genuchten needs 0 < lambda < 1, a scale of 0 or more and 0 <= sgr < 1 - swi",
+                    );
                 }
             }
             Self::Corey { gas, water, .. } => {
@@ -134,6 +136,11 @@ fn effective(sg: f64, swi: f64) -> f64 {
 
 /// Leverett scaling of capillary pressure: `√((k_ref/k) (φ/φ_ref))`, permeabilities in one unit.
 #[must_use]
-pub fn leverett(permeability: f64, porosity: f64, reference_permeability: f64, reference_porosity: f64) -> f64 {
+pub fn leverett(
+    permeability: f64,
+    porosity: f64,
+    reference_permeability: f64,
+    reference_porosity: f64,
+) -> f64 {
     (reference_permeability / permeability * (porosity / reference_porosity)).sqrt()
 }

@@ -166,7 +166,9 @@ fn check(rows: &[[f64; 4]]) -> Result<(), CurveError> {
                 return fail(format!("gas saturation does not increase at row {n}"));
             }
             if krg < before[1] || krw > before[2] || pc < before[3] {
-                return fail(format!("row {n}: k_rg and Pc must not fall and k_rw not rise with gas saturation"));
+                return fail(format!(
+                    "row {n}: k_rg and Pc must not fall and k_rw not rise with gas saturation"
+                ));
             }
         }
     }

@@ -76,10 +76,14 @@ impl Fluid {
         const SPACING: f64 = 1.0;
         let (low, high) = range;
         if !(low > 0.0 && high > low && high.is_finite()) {
-            return Err(FluidError::Range(format!("pressure range {low} to {high} bar is empty or not positive")));
+            return Err(FluidError::Range(format!(
+                "pressure range {low} to {high} bar is empty or not positive"
+            )));
         }
         if !(0.0..=0.35).contains(&salinity) {
-            return Err(FluidError::Range(format!("salinity {salinity} is not a mass fraction of 0 to 0.35")));
+            return Err(FluidError::Range(format!(
+                "salinity {salinity} is not a mass fraction of 0 to 0.35"
+            )));
         }
         let t = kelvin(temperature);
         let isotherm = Isotherm::new(t)?;
@@ -114,7 +118,8 @@ impl Fluid {
             Ok([(rho, gas.density * gas.compressibility), (gas.viscosity, 0.0)])
         })?;
         let slope = brine.density * brine.compressibility;
-        let water = Brine { density: [brine.density - slope * reference, slope, 0.0], viscosity: brine.viscosity };
+        let water =
+            Brine { density: [brine.density - slope * reference, slope, 0.0], viscosity: brine.viscosity };
         for p in [0.0, 2000.0] {
             let (rho, mu) = (gas_table.evaluate(p).density, gas_table.evaluate(p).viscosity());
             if !(rho > 0.0 && mu > 0.0 && water.density_at(p).0 > 0.0 && water.viscosity > 0.0) {

@@ -179,7 +179,9 @@ pub enum SimulationError {
         limit: f64,
     },
     /// A pressure left the fluid table.
-    #[error("a pressure of {pressure:.1} bar on day {time:.3} is outside the fluid table ({low} to {high} bar)")]
+    #[error(
+        "a pressure of {pressure:.1} bar on day {time:.3} is outside the fluid table ({low} to {high} bar)"
+    )]
     FluidRange {
         /// Day on which it happens.
         time: f64,

@@ -207,7 +207,11 @@ fn update<const FMA: bool, const NB: usize>(
 #[inline(always)]
 fn invert_any<const FMA: bool>(a: &mut [f64], rows: usize, ld: usize, work: &mut [f64]) -> bool {
     // The block size follows from the padding, so both agree with `padded_rows`.
-    if ld > 44 && rows % 8 == 0 { sweep::<FMA, 8>(a, rows, ld, work) } else { sweep::<FMA, 4>(a, rows, ld, work) }
+    if ld > 44 && rows % 8 == 0 {
+        sweep::<FMA, 8>(a, rows, ld, work)
+    } else {
+        sweep::<FMA, 4>(a, rows, ld, work)
+    }
 }
 
 #[inline(always)]

@@ -78,7 +78,10 @@ impl<'a> Run<'a> {
         Ok(run)
     }
 
-    fn march(&mut self, monitor: &mut dyn FnMut(&Progress) -> ControlFlow<()>) -> Result<Solution, SimulationError> {
+    fn march(
+        &mut self,
+        monitor: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+    ) -> Result<Solution, SimulationError> {
         let case = self.case;
         let controls = &case.controls;
         let reports = &case.report_times;
@@ -108,8 +111,12 @@ impl<'a> Run<'a> {
                         time = if last { report } else { time + dt };
                         self.accept(time, &done)?;
                         proposal = next_step(controls, dt, proposal, done.iterations);
-                        let progress =
-                            Progress { time, end, steps: self.statistics.steps, newton: self.statistics.newton };
+                        let progress = Progress {
+                            time,
+                            end,
+                            steps: self.statistics.steps,
+                            newton: self.statistics.newton,
+                        };
                         if monitor(&progress).is_break() {
                             return Err(SimulationError::Cancelled);
                         }
@@ -119,7 +126,11 @@ impl<'a> Run<'a> {
                         self.statistics.cuts += 1;
                         proposal = dt / 3.0;
                         if proposal < controls.min_step {
-                            return Err(SimulationError::StepTooShort { time, min_step: controls.min_step, reason });
+                            return Err(SimulationError::StepTooShort {
+                                time,
+                                min_step: controls.min_step,
+                                reason,
+                            });
                         }
                     }
                 }
@@ -184,7 +195,11 @@ impl<'a> Run<'a> {
         let gas_error = gas_sum.abs() + shortfall.abs();
         if rate > 0.0 {
             // Water displaced is of the volume of the gas that comes in.
-            let density = system.well.as_ref().and_then(|w| w.connections.first()).map_or(500.0, |c| system.states[c.cell].gas_density);
+            let density = system
+                .well
+                .as_ref()
+                .and_then(|w| w.connections.first())
+                .map_or(500.0, |c| system.states[c.cell].gas_density);
             let water_error = water_sum.abs() * density / rate;
             let mass_error = gas_error / rate;
             let fine = worst <= controls.cell_tolerance
@@ -269,7 +284,8 @@ impl<'a> Run<'a> {
         let mut statistics = std::mem::take(&mut self.statistics);
         statistics.injected = self.system.gas_rate() * end;
         statistics.in_place = self.system.gas_in_place();
-        let scale = if statistics.injected == 0.0 { statistics.in_place.max(1.0) } else { statistics.injected.abs() };
+        let scale =
+            if statistics.injected == 0.0 { statistics.in_place.max(1.0) } else { statistics.injected.abs() };
         statistics.mass_error = (statistics.in_place - self.initial_gas - statistics.injected).abs() / scale;
         if statistics.cuts > statistics.steps {
             solution.warnings.push(format!(
@@ -294,7 +310,13 @@ fn share(remaining: f64, proposal: f64) -> f64 {
 }
 
 fn next_step(controls: &Controls, dt: f64, proposal: f64, iterations: usize) -> f64 {
-    let growth = if iterations <= 7 { controls.max_growth } else if iterations <= 10 { 1.0 } else { 0.7 };
+    let growth = if iterations <= 7 {
+        controls.max_growth
+    } else if iterations <= 10 {
+        1.0
+    } else {
+        0.7
+    };
     // A step shortened to meet a report does not shorten those after it.
     (dt * growth).max(if iterations <= 7 { proposal } else { 0.0 })
 }

@@ -359,8 +359,7 @@ impl LineSolver {
         for f in faces {
             let face = mesh.faces[f];
             let (a, b) = (face.a as usize, face.b as usize);
-            let (source, target, back) =
-                if outwards { (a, b, self.upper[f]) } else { (b, a, self.lower[f]) };
+            let (source, target, back) = if outwards { (a, b, self.upper[f]) } else { (b, a, self.lower[f]) };
             let (ns, nt) = (self.count[source], self.count[target]);
             if ns == 0 {
                 continue;

@@ -60,7 +60,8 @@ impl Mesh {
         }
         let t = &case.transmissibility;
         // Faces within a line join vertical neighbours when lines are columns.
-        let (within, across) = if along_z { (&t.vertical, &t.horizontal) } else { (&t.horizontal, &t.vertical) };
+        let (within, across) =
+            if along_z { (&t.vertical, &t.horizontal) } else { (&t.horizontal, &t.vertical) };
         let depth = |g: usize| case.grid.depth(g / columns);
         for l in 0..lines {
             mesh.inner.push(mesh.faces.len());

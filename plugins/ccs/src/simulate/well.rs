@@ -72,7 +72,8 @@ impl WellState {
 
     /// Bottom-hole pressure at which the current cell states take the rate: the start of a run.
     pub(super) fn solve_pressure(&mut self, states: &[CellState]) {
-        let Some(start) = self.connections.iter().map(|c| states[c.cell].water_pressure - c.head).reduce(f64::max)
+        let Some(start) =
+            self.connections.iter().map(|c| states[c.cell].water_pressure - c.head).reduce(f64::max)
         else {
             return;
         };
