@@ -52,12 +52,25 @@ pub(crate) struct Failure {
     message: String,
     hint: Option<String>,
     status: u8,
+    /// The message is a text of its own, not a sentence to put behind `error:`.
+    rendered: bool,
 }
 
 impl Failure {
     /// The request was wrong: exit status 2.
     pub(crate) fn request(message: impl fmt::Display) -> Self {
-        Self { message: message.to_string(), hint: None, status: 2 }
+        Self { message: message.to_string(), hint: None, status: 2, rendered: false }
+    }
+
+    /// No workflow is meant by the request: exit status 2.
+    pub(crate) fn not_found(error: flow_engine::workflow::NotFound) -> Self {
+        let hint = error.hint.clone();
+        Self { hint, ..Self::request(error.message) }
+    }
+
+    /// The workflow is wrong: exit status 2. Everything that is wrong with it is shown.
+    pub(crate) fn workflow(diagnostics: flow_engine::diagnostics::Diagnostics) -> Self {
+        Self { message: diagnostics.to_string(), hint: None, status: 2, rendered: true }
     }
 
     /// The system failed: exit status 1.
@@ -85,7 +98,7 @@ impl Failure {
             flow_engine::run::Error::Store(error) => error.hint().map(str::to_owned),
             _ => None,
         };
-        Self { message: error.to_string(), hint, status: 1 }
+        Self { message: error.to_string(), hint, status: 1, rendered: false }
     }
 
     /// Adds what the user can do.
@@ -97,7 +110,11 @@ impl Failure {
 
     /// Prints the message and gives the exit status.
     pub(crate) fn report(&self) -> ExitCode {
-        anstream::eprintln!("{}error:{} {}", BOLD_RED, anstyle::Reset, self.message);
+        if self.rendered {
+            anstream::eprintln!("{}", self.message.trim_end());
+        } else {
+            anstream::eprintln!("{}error:{} {}", BOLD_RED, anstyle::Reset, self.message);
+        }
         if let Some(hint) = &self.hint {
             anstream::eprintln!("{}help:{} {hint}", BOLD, anstyle::Reset);
         }

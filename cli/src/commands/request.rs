@@ -52,7 +52,7 @@ pub(crate) fn load(
     settings: &Settings,
     store: &StoreArgs,
 ) -> Result<Loaded, Failure> {
-    let file = workflow::locate(file.map(PathBuf::as_path)).map_err(Failure::request)?;
+    let file = workflow::locate(file.map(PathBuf::as_path)).map_err(Failure::not_found)?;
     let catalog = Catalog::new(crate::plugins::builtin());
     let cores = settings.cores.unwrap_or_else(flow_engine::run::cores);
     let current_dir = std::env::current_dir()
@@ -63,7 +63,7 @@ pub(crate) fn load(
         current_dir,
         cores,
     };
-    let graph = workflow::load(&file, &options, &catalog).map_err(Failure::request)?;
+    let graph = workflow::load(&file, &options, &catalog).map_err(Failure::workflow)?;
     let store = store.store.clone().unwrap_or_else(|| graph.root.join(".flow"));
     Ok(Loaded { graph, catalog, store, cores })
 }

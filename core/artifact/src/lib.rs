@@ -12,6 +12,7 @@ mod kind;
 pub mod metrics;
 pub mod model;
 pub mod table;
+pub mod units;
 
 pub use dataset::{DType, Dataset, DatasetWriter, Element, Statistics, Stream, Variable};
 pub use digest::Digest;
