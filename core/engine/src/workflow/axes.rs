@@ -280,8 +280,8 @@ impl Reader<'_> {
         {
             self.problems.push(
                 Diagnostic::at(axis.value.span, format!("the axes of a `zip` must have equally many values"))
-                    .label(format!("{} values", values.len()))
-                    .also(axes[0].value.span, format!("{} values", first.len())),
+                    .label(count(values.len()))
+                    .also(axes[0].value.span, count(first.len())),
             );
             return None;
         }
@@ -388,4 +388,8 @@ fn plain_label(text: &str) -> bool {
     !text.is_empty()
         && text.chars().count() <= 60
         && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '+' | ' ' | '/'))
+}
+
+fn count(values: usize) -> String {
+    if values == 1 { "1 value".to_owned() } else { format!("{values} values") }
 }
