@@ -14,7 +14,6 @@ pub mod event;
 pub mod expr;
 mod external;
 pub mod graph;
-mod identity;
 pub mod key;
 pub mod plan;
 pub mod run;
