@@ -76,6 +76,18 @@ pub(super) struct Update {
     pub(super) bhp: f64,
 }
 
+impl Update {
+    /// Largest change of a pressure, bar.
+    pub(super) fn largest_pressure(&self) -> f64 {
+        self.pressure.iter().fold(self.bhp.abs(), |m, dp| m.max(dp.abs()))
+    }
+
+    /// Whether nothing changes by more than rounding does (pressures are some hundred bar).
+    pub(super) fn is_rounding(&self) -> bool {
+        self.largest_pressure() <= 1e-10 && self.saturation.iter().all(|ds| ds.abs() <= 1e-11)
+    }
+}
+
 impl LineSolver {
     pub(super) fn new(mesh: &Mesh) -> Self {
         let lines = mesh.lines();
