@@ -15,4 +15,5 @@ pub mod graph;
 mod identity;
 pub mod key;
 pub mod plan;
+pub mod report;
 pub mod run;
