@@ -93,11 +93,13 @@ pub struct Node {
     pub operation: String,
     /// The operation's declared version.
     pub version: u32,
-    /// The canonical parameters: defaults filled in, units converted. Path parameters are in `inputs`.
+    /// The canonical parameters: defaults filled in, units converted. Where a parameter is a path there is
+    /// `null`: its content counts, and is one of the `inputs`.
     pub params: Value,
     /// The seed.
     pub seed: u64,
-    /// Its inputs, in the order of the operation's ports.
+    /// Its inputs, in the order of the operation's ports. Path parameters come last, as `params.` and their
+    /// dotted place in `params`: whoever starts the node puts the path back there.
     pub inputs: Vec<(String, Vec<Source>)>,
     /// Its outputs, resolved for its parameters.
     pub outputs: Vec<Port>,

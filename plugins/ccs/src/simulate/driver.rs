@@ -3,6 +3,7 @@
 use super::case::{Case, Controls, Initial, Progress, SimulationError, Solution, Statistics};
 use super::linear::{LineSolver, Update};
 use super::mesh::Mesh;
+use super::predictor::Predictor;
 use super::residual::System;
 use std::ops::ControlFlow;
 
@@ -31,6 +32,7 @@ struct Run<'a> {
     system: System<'a>,
     solver: LineSolver,
     update: Update,
+    predictor: Predictor,
     /// State at the start of the step.
     pressure: Vec<f64>,
     saturation: Vec<f64>,
@@ -65,6 +67,7 @@ impl<'a> Run<'a> {
             mesh,
             solver: LineSolver::new(mesh),
             update: Update::default(),
+            predictor: Predictor::new(case),
             pressure: system.pressure.clone(),
             saturation: system.saturation.clone(),
             bhp: system.well.as_ref().map_or(0.0, |w| w.bhp),
@@ -100,13 +103,13 @@ impl<'a> Run<'a> {
             solution.initial_pressure[g as usize] = self.initial_pressure[c];
         }
         let mut time = 0.0;
-        let mut proposal = controls.first_step.unwrap_or(reports[0]);
+        let mut proposal = controls.first_step.unwrap_or_else(|| self.first_step());
         for &report in reports {
             while time < report {
                 let remaining = report - time;
-                let dt = share(remaining, proposal.min(controls.max_step));
+                let dt = share(remaining, proposal.min(controls.max_step).min(controls.short_step.max(controls.relative_step * time)));
                 let last = dt == remaining;
-                match self.step(dt) {
+                match self.step(time, dt) {
                     Ok(done) => {
                         time = if last { report } else { time + dt };
                         self.accept(time, &done)?;
@@ -144,17 +147,31 @@ impl<'a> Run<'a> {
         Ok(solution)
     }
 
+    /// A first step that the cells at the injector can take.
+    fn first_step(&self) -> f64 {
+        let report = self.case.report_times[0];
+        let Some(well) = &self.system.well else { return report };
+        let room: f64 = well
+            .connections
+            .iter()
+            .map(|c| self.system.rocks.pore_volume(c.cell) * self.system.states[c.cell].gas_density)
+            .sum();
+        report.min(0.25 * room / well.rate)
+    }
+
     /// One implicit step of `dt` days from the stored state.
-    fn step(&mut self, dt: f64) -> Result<StepReport, &'static str> {
+    fn step(&mut self, time: f64, dt: f64) -> Result<StepReport, &'static str> {
         let controls = &self.case.controls;
         if let Some(well) = &mut self.system.well {
             well.update_heads(&self.case.fluid);
         }
         self.system.begin_step();
         self.solver.reset();
+        self.predict(time, dt);
         for iterations in 0..=controls.max_newton {
             self.system.update_residual(dt);
             let (converged, mass_error) = self.converged(dt, controls);
+            if std::env::var_os("DBG").is_some() { let w=self.system.states.iter().enumerate().map(|(c,st)| { let r=(self.system.water_residual[c].abs()/st.water_density + if self.system.gas_residual[c]!=0.0 {self.system.gas_residual[c].abs()/st.gas_density} else {0.0})*dt/self.system.rocks.pore_volume(c); (r,c)}).fold((0.0,0),|a,b| if b.0>a.0 {b} else {a}); eprintln!("dt {dt:.4} it {iterations} worst {:.2e} at line {} row {} s {:.4} mass {mass_error:.1e}", w.0, self.mesh.line.partition_point(|s| *s<=w.1)-1, w.1-self.mesh.line[self.mesh.line.partition_point(|s| *s<=w.1)-1], self.system.saturation[w.1]); }
             if converged {
                 return Ok(StepReport { iterations, mass_error });
             }
@@ -169,6 +186,35 @@ impl<'a> Run<'a> {
             self.system.update_states();
         }
         Err(TOO_MANY_ITERATIONS)
+    }
+
+    /// Moves the unknowns to the predicted end of the step if that is nearer to the solution.
+    fn predict(&mut self, time: f64, dt: f64) {
+        let system = &mut self.system;
+        if std::env::var_os("NOPRED").is_some() || !self.predictor.guess(self.mesh, time + dt, &self.initial_pressure, &mut system.pressure, &mut system.saturation) {
+            return;
+        }
+        let size = |system: &System| -> f64 {
+            let volume = |(c, s): (usize, &super::properties::CellState)| {
+                let gas = system.gas_residual[c];
+                let gas = if gas == 0.0 { 0.0 } else { gas / s.gas_density };
+                (system.water_residual[c] / s.water_density).abs() + gas.abs()
+            };
+            system.states.iter().enumerate().map(volume).sum()
+        };
+        system.update_states();
+        system.update_residual(dt);
+        let moved = size(system);
+        let guess = (system.pressure.clone(), system.saturation.clone());
+        system.pressure.copy_from_slice(&self.pressure);
+        system.saturation.copy_from_slice(&self.saturation);
+        system.update_states();
+        system.update_residual(dt);
+        if std::env::var_os("DBG").is_some() { eprintln!("pred {moved} {}", size(system)); }
+        if moved < size(system) || std::env::var_os("FORCEPRED").is_some() {
+            (system.pressure, system.saturation) = guess;
+            system.update_states();
+        }
     }
 
     /// Whether all balances hold, and the relative error of the CO₂ balance of the step.
@@ -222,6 +268,13 @@ impl<'a> Run<'a> {
         for (p, dp) in system.pressure.iter_mut().zip(&self.update.pressure) {
             *p += dp;
         }
+        if std::env::var_os("GLOBAL").is_some() {
+            let big = self.update.saturation.iter().fold(0.0_f64, |a, b| a.max(b.abs()));
+            let f = (limit / big).min(1.0);
+            for (p, dp) in system.pressure.iter_mut().zip(&self.update.pressure) { *p -= dp * (1.0 - f); }
+            for d in &mut self.update.saturation { *d *= f; }
+            self.update.bhp *= f;
+        }
         for (s, ds) in system.saturation.iter_mut().zip(&self.update.saturation) {
             *s = (*s + ds.clamp(-limit, limit)).clamp(0.0, 1.0);
         }
@@ -240,6 +293,7 @@ impl<'a> Run<'a> {
         }
         self.pressure.copy_from_slice(&self.system.pressure);
         self.saturation.copy_from_slice(&self.system.saturation);
+        self.predictor.accept(time, &self.initial_pressure, &self.pressure, &self.saturation);
         self.statistics.steps += 1;
         self.statistics.times.push(time);
         self.statistics.max_step_mass_error = self.statistics.max_step_mass_error.max(done.mass_error);

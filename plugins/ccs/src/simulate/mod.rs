@@ -10,6 +10,7 @@ mod dense;
 mod driver;
 mod linear;
 mod mesh;
+mod predictor;
 mod properties;
 mod residual;
 mod well;
@@ -18,3 +19,4 @@ pub use case::{
     Case, Connection, Controls, Initial, Progress, Rock, SimulationError, Solution, Source, Statistics, Well,
 };
 pub use driver::simulate;
+pub use dense::bench_kernel;

@@ -86,7 +86,8 @@ impl<'a> System<'a> {
     /// Properties of all cells at the current unknowns.
     pub(super) fn update_states(&mut self) {
         for (c, has) in self.has_gas.iter_mut().enumerate() {
-            *has = self.saturation[c] > 0.0 || self.fed[c];
+            // A cell that has lost its gas in this step still owes a balance.
+            *has = self.saturation[c] > 0.0 || self.old_gas[c] > 0.0 || self.fed[c];
         }
         self.near_gas.copy_from_slice(&self.has_gas);
         for face in &self.mesh.faces {
