@@ -1,1 +1,3 @@
-fn main(){ flow_ccs::simulate::bench_kernel(); }
+fn main() {
+    flow_ccs::simulate::bench_kernel();
+}

@@ -18,5 +18,5 @@ mod well;
 pub use case::{
     Case, Connection, Controls, Initial, Progress, Rock, SimulationError, Solution, Source, Statistics, Well,
 };
-pub use driver::simulate;
 pub use dense::bench_kernel;
+pub use driver::simulate;

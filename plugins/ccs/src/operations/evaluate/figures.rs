@@ -17,8 +17,13 @@ pub(super) fn write(inputs: &Inputs, cases: &[CaseScores], context: &Context) ->
     let errors: Vec<f64> = cases.iter().map(|case| case_error(case, counts.0, counts.1)).collect();
     order.sort_by(|a, b| errors[*a].total_cmp(&errors[*b]));
     let at = |share: f64| order[((order.len() - 1) as f64 * share).round() as usize];
-    let mut shown = vec![("typical", at(0.5)), ("bad", at(0.9)), ("worst", at(1.0))];
-    shown.dedup_by_key(|(_, case)| *case);
+    let mut shown = vec![("typical", at(0.5)), ("worst", at(1.0)), ("bad", at(0.9))];
+    let mut seen = Vec::new();
+    shown.retain(|(_, case)| {
+        let new = !seen.contains(case);
+        seen.push(*case);
+        new
+    });
     for (name, case) in shown {
         let sample = inputs.test[case];
         for (target, field, count) in
