@@ -17,7 +17,8 @@ fn incompressible(density: f64, viscosity: f64) -> SimplePhase {
 /// exponents 2, irreducible water 0.2, viscosities 0.05 and 0.5 mPa s).
 fn displacement(n: usize) -> Vec<f64> {
     let h = 1.0 / n as f64;
-    let grid = Grid::cartesian((0..=n).map(|i| 100.0 * h * i as f64).collect(), vec![1.0; n], vec![0.0, 1.0]).unwrap();
+    let grid = Grid::cartesian((0..=n).map(|i| 100.0 * h * i as f64).collect(), vec![1.0; n], vec![0.0, 1.0])
+        .unwrap();
     let fluid = Fluid::simple(incompressible(600.0, 0.05), incompressible(1000.0, 0.5), 100.0).unwrap();
     let curves = Model::Corey { swi: 0.2, gas: 2.0, water: 2.0 }.tabulate(400).unwrap();
     let (k, porosity) = (vec![100.0; n], vec![0.2; n]);
@@ -126,9 +127,8 @@ fn theis_pressure() {
     let solution = run(&case);
     let scale = 864.0 * 0.5 / (4.0 * std::f64::consts::PI * DARCY * permeability * 50.0);
     // Two values of the literature formula computed elsewhere check this one.
-    let theis = |r: f64, days: f64| {
-        scale * e1(0.2 * 0.5 * 1e-4 * r * r / (4.0 * DARCY * permeability * days))
-    };
+    let theis =
+        |r: f64, days: f64| scale * e1(0.2 * 0.5 * 1e-4 * r * r / (4.0 * DARCY * permeability * days));
     assert!((theis(100.0, 1e6 / 86_400.0) / 4.31051 - 1.0).abs() < 1e-4);
     assert!((theis(1000.0, 1e7 / 86_400.0) / 2.495954 - 1.0).abs() < 1e-4);
     for (n, time) in solution.times.iter().enumerate() {

@@ -20,9 +20,14 @@ fn heterogeneous() -> Case {
     let porosity: Vec<f64> = (0..n).map(|c| 0.2 + 0.03 * wave(c)).collect();
     let model = Model::VanGenuchten { swi: 0.2, sgr: 0.0, lambda: 0.5, scale: 0.2 };
     let fluid = Fluid::co2_brine(55.0, 0.02, (100.0, 700.0)).unwrap();
-    let mut case =
-        Case::new(grid, (&kr, &kz, &porosity), (model.tabulate(100).unwrap(), fluid), 160.0, vec![5.0, 200.0, 3000.0])
-            .unwrap();
+    let mut case = Case::new(
+        grid,
+        (&kr, &kz, &porosity),
+        (model.tabulate(100).unwrap(), fluid),
+        160.0,
+        vec![5.0, 200.0, 3000.0],
+    )
+    .unwrap();
     for c in 0..n {
         case.capillary_scale[c] = leverett(kr[c], porosity[c], 100.0, 0.2);
         case.active[c] = !(c / 24 >= 8 && c % 24 < 5);
@@ -111,9 +116,8 @@ fn rings_and_wedge_agree() {
         let curves = Model::BrooksCorey { swi: 0.2, lambda: 2.0, entry: 0.05 }.tabulate(100).unwrap();
         let (k, porosity) = (vec![200.0; n], vec![0.2; n]);
         let mut case = Case::new(grid, (&k, &k, &porosity), (curves, fluid), 150.0, vec![600.0]).unwrap();
-        case.sources = (0..8)
-            .map(|k| flow_ccs::simulate::Source { cell: k * 60, gas: 2.0e5, water: 0.0 })
-            .collect();
+        case.sources =
+            (0..8).map(|k| flow_ccs::simulate::Source { cell: k * 60, gas: 2.0e5, water: 0.0 }).collect();
         case.fixed = (0..8).map(|k| k * 60 + 59).collect();
         fixed_steps(&mut case, 5.0);
         run(&case)
@@ -155,8 +159,11 @@ fn gravity_segregates() {
     }
     let volume: f64 = end.iter().sum();
     assert!((volume - 15.0).abs() < 0.02, "{volume}");
-    let pressure: Vec<f64> =
-        snapshot(&solution.buildup, &case, 1).iter().zip(&solution.initial_pressure).map(|(d, p)| d + p).collect();
+    let pressure: Vec<f64> = snapshot(&solution.buildup, &case, 1)
+        .iter()
+        .zip(&solution.initial_pressure)
+        .map(|(d, p)| d + p)
+        .collect();
     for (k, w) in pressure.windows(2).enumerate() {
         let fluid = if k < 13 { gas } else { brine };
         if k < 13 || k > 16 {

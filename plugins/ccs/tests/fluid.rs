@@ -93,7 +93,9 @@ fn run_table_interpolates_the_equation() {
             let point = fluid.gas.evaluate(p);
             let (rho, _) = isotherm.density(p * 1e5, None).unwrap();
             let (mu, _) = co2_viscosity(kelvin(celsius), rho);
-            worst = worst.max((point.density / rho - 1.0).abs()).max((point.viscosity() / (mu * 1e3) - 1.0).abs());
+            worst = worst
+                .max((point.density / rho - 1.0).abs())
+                .max((point.viscosity() / (mu * 1e3) - 1.0).abs());
             let h = 1e-4;
             let slope = (fluid.gas.evaluate(p + h).density - fluid.gas.evaluate(p - h).density) / (2.0 * h);
             assert!((point.density_p / slope - 1.0).abs() < 1e-5);

@@ -107,7 +107,12 @@ impl<'a> Run<'a> {
         for &report in reports {
             while time < report {
                 let remaining = report - time;
-                let dt = share(remaining, proposal.min(controls.max_step).min(controls.short_step.max(controls.relative_step * time)));
+                let dt = share(
+                    remaining,
+                    proposal
+                        .min(controls.max_step)
+                        .min(controls.short_step.max(controls.relative_step * time)),
+                );
                 let last = dt == remaining;
                 match self.step(time, dt) {
                     Ok(done) => {
@@ -162,6 +167,7 @@ impl<'a> Run<'a> {
         self.predict(time, dt);
         for iterations in 0..=controls.max_newton {
             self.system.update_residual(dt);
+<<<<<<< HEAD
             // An update of the size of rounding errors cannot be improved upon.
             let exhausted = iterations > 0 && self.update.is_rounding();
             let (converged, mass_error) = self.converged(dt, controls, exhausted);
@@ -169,6 +175,36 @@ impl<'a> Run<'a> {
             // led here does, since the next one would be much smaller still.
             let settled = iterations > 0 && self.update.largest_pressure() <= controls.pressure_tolerance;
             if converged && settled {
+=======
+            let (converged, mass_error) = self.converged(dt, controls);
+            if std::env::var_os("DBG").is_some() {
+                let w = self
+                    .system
+                    .states
+                    .iter()
+                    .enumerate()
+                    .map(|(c, st)| {
+                        let r = (self.system.water_residual[c].abs() / st.water_density
+                            + if self.system.gas_residual[c] != 0.0 {
+                                self.system.gas_residual[c].abs() / st.gas_density
+                            } else {
+                                0.0
+                            })
+                            * dt
+                            / self.system.rocks.pore_volume(c);
+                        (r, c)
+                    })
+                    .fold((0.0, 0), |a, b| if b.0 > a.0 { b } else { a });
+                eprintln!(
+                    "dt {dt:.4} it {iterations} worst {:.2e} at line {} row {} s {:.4} mass {mass_error:.1e}",
+                    w.0,
+                    self.mesh.line.partition_point(|s| *s <= w.1) - 1,
+                    w.1 - self.mesh.line[self.mesh.line.partition_point(|s| *s <= w.1) - 1],
+                    self.system.saturation[w.1]
+                );
+            }
+            if converged {
+>>>>>>> science
                 return Ok(StepReport { iterations, mass_error });
             }
             if iterations == controls.max_newton {
@@ -187,7 +223,19 @@ impl<'a> Run<'a> {
     /// Moves the unknowns to the predicted end of the step if that is nearer to the solution.
     fn predict(&mut self, time: f64, dt: f64) {
         let system = &mut self.system;
+<<<<<<< HEAD
         if !self.predictor.guess(self.mesh, time + dt, &self.initial_pressure, &mut system.pressure, &mut system.saturation) {
+=======
+        if std::env::var_os("NOPRED").is_some()
+            || !self.predictor.guess(
+                self.mesh,
+                time + dt,
+                &self.initial_pressure,
+                &mut system.pressure,
+                &mut system.saturation,
+            )
+        {
+>>>>>>> science
             return;
         }
         let size = |system: &System| -> f64 {
@@ -206,7 +254,14 @@ impl<'a> Run<'a> {
         system.saturation.copy_from_slice(&self.saturation);
         system.update_states();
         system.update_residual(dt);
+<<<<<<< HEAD
         if moved < size(system) {
+=======
+        if std::env::var_os("DBG").is_some() {
+            eprintln!("pred {moved} {}", size(system));
+        }
+        if moved < size(system) || std::env::var_os("FORCEPRED").is_some() {
+>>>>>>> science
             (system.pressure, system.saturation) = guess;
             system.update_states();
         }
@@ -251,6 +306,20 @@ impl<'a> Run<'a> {
         for (p, dp) in system.pressure.iter_mut().zip(&self.update.pressure) {
             *p += dp;
         }
+<<<<<<< HEAD
+=======
+        if std::env::var_os("GLOBAL").is_some() {
+            let big = self.update.saturation.iter().fold(0.0_f64, |a, b| a.max(b.abs()));
+            let f = (limit / big).min(1.0);
+            for (p, dp) in system.pressure.iter_mut().zip(&self.update.pressure) {
+                *p -= dp * (1.0 - f);
+            }
+            for d in &mut self.update.saturation {
+                *d *= f;
+            }
+            self.update.bhp *= f;
+        }
+>>>>>>> science
         for (s, ds) in system.saturation.iter_mut().zip(&self.update.saturation) {
             *s = (*s + ds.clamp(-limit, limit)).clamp(0.0, 1.0);
         }

@@ -185,7 +185,8 @@ impl LineSolver {
         let mesh = system.mesh;
         let close = |c: usize| {
             let [p, s] = self.factored_at[c];
-            (system.pressure[c] - p).abs() <= KEEP_PRESSURE && (system.saturation[c] - s).abs() <= KEEP_SATURATION
+            (system.pressure[c] - p).abs() <= KEEP_PRESSURE
+                && (system.saturation[c] - s).abs() <= KEEP_SATURATION
         };
         let line = |l: usize| !self.renumbered[l] && (mesh.line[l]..mesh.line[l + 1]).all(close);
         // The line at the centre takes up both sweeps and is always made anew.
