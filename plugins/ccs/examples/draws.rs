@@ -35,15 +35,27 @@ impl Field {
                     (-2.0 * u.ln()).sqrt() * (TAU * v).cos()
                 };
                 // Gaussian covariance has a normal spectrum, the exponential one a Cauchy spectrum.
-                let scale = if gaussian { 2f64.sqrt() } else { 1.0 / normal(rng).abs().max(0.02) };
-                (normal(rng) * scale / lr, normal(rng) * scale / lz, rng.random_range(0.0..TAU))
+                let scale = if gaussian {
+                    2f64.sqrt()
+                } else {
+                    1.0 / normal(rng).abs().max(0.02)
+                };
+                (
+                    normal(rng) * scale / lr,
+                    normal(rng) * scale / lz,
+                    rng.random_range(0.0..TAU),
+                )
             })
             .collect();
         Self { waves }
     }
 
     fn at(&self, r: f64, z: f64) -> f64 {
-        let sum: f64 = self.waves.iter().map(|(a, b, c)| (a * r + b * z + c).cos()).sum();
+        let sum: f64 = self
+            .waves
+            .iter()
+            .map(|(a, b, c)| (a * r + b * z + c).cos())
+            .sum();
         sum * (2.0 / self.waves.len() as f64).sqrt()
     }
 }
@@ -66,7 +78,15 @@ fn draw(seed: u64) -> Result<(Case, String), SimulationError> {
             let g = field.at(r.min(10_000.0), DZ * k as f64);
             let g = match kind {
                 2 => layers[k],
-                3 => if g > 0.4 { 1.3 } else if g > -0.6 { 0.0 } else { -1.6 },
+                3 => {
+                    if g > 0.4 {
+                        1.3
+                    } else if g > -0.6 {
+                        0.0
+                    } else {
+                        -1.6
+                    }
+                }
                 _ => g,
             };
             let ln_k = (mean + sd * g).clamp(1e-3f64.ln(), 1e4f64.ln());
@@ -80,9 +100,18 @@ fn draw(seed: u64) -> Result<(Case, String), SimulationError> {
     let lambda = rng.random_range(0.3..0.7);
     let genuchten = rng.random_bool(0.5);
     let model = if genuchten {
-        Model::VanGenuchten { swi, sgr: 0.0, lambda, scale: 0.1961 }
+        Model::VanGenuchten {
+            swi,
+            sgr: 0.0,
+            lambda,
+            scale: 0.1961,
+        }
     } else {
-        Model::BrooksCorey { swi, lambda, entry: rng.random_range(0.01..0.1) }
+        Model::BrooksCorey {
+            swi,
+            lambda,
+            entry: rng.random_range(0.01..0.1),
+        }
     };
     let temperature = rng.random_range(35.0..120.0);
     let pressure = rng.random_range(100.0..300.0);
@@ -90,12 +119,20 @@ fn draw(seed: u64) -> Result<(Case, String), SimulationError> {
     let length = rng.random_range(2..=rows);
     let top = rng.random_range(0..=rows - length);
     let fluid = Fluid::co2_brine(temperature, 0.0, (pressure - 40.0, 1000.0))?;
-    let times: Vec<f64> = (0..24).scan((0.0, 1.0), |s, _| {
-        s.0 += s.1;
-        s.1 *= 1.421_245;
-        Some(s.0)
-    }).collect();
-    let mut case = Case::new(grid, (&kr, &kz, &porosity), (model.tabulate(100)?, fluid), pressure, times)?;
+    let times: Vec<f64> = (0..24)
+        .scan((0.0, 1.0), |s, _| {
+            s.0 += s.1;
+            s.1 *= 1.421_245;
+            Some(s.0)
+        })
+        .collect();
+    let mut case = Case::new(
+        grid,
+        (&kr, &kz, &porosity),
+        (model.tabulate(100)?, fluid),
+        pressure,
+        times,
+    )?;
     for c in 0..case.active.len() {
         case.active[c] = c / COLUMNS < rows;
         case.capillary_scale[c] = leverett(kr[c], porosity[c], 100.0, 0.2);
@@ -122,11 +159,17 @@ fn draw(seed: u64) -> Result<(Case, String), SimulationError> {
 /// CPU seconds of this thread's process so far.
 fn cpu() -> f64 {
     let text = std::fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
-    text.split_whitespace().next().and_then(|t| t.parse::<f64>().ok()).unwrap_or(0.0) * 1e-9
+    text.split_whitespace()
+        .next()
+        .and_then(|t| t.parse::<f64>().ok())
+        .unwrap_or(0.0)
+        * 1e-9
 }
 
 fn main() -> Result<(), SimulationError> {
-    let mut args = std::env::args().skip(1).filter_map(|a| a.parse::<u64>().ok());
+    let mut args = std::env::args()
+        .skip(1)
+        .filter_map(|a| a.parse::<u64>().ok());
     let (count, first) = (args.next().unwrap_or(100), args.next().unwrap_or(0));
     let mut times = Vec::new();
     let (mut failed, mut limited, mut newton, mut steps, mut cuts) = (0, 0, 0, 0, 0);
@@ -145,7 +188,10 @@ fn main() -> Result<(), SimulationError> {
                 cuts += s.cuts;
                 worst_mass = worst_mass.max(s.mass_error).max(s.max_step_mass_error);
                 if seconds > 0.4 || s.cuts > 10 {
-                    println!("{seed}: {seconds:.2} s, {} steps, {} cuts, {} Newton; {label}", s.steps, s.cuts, s.newton);
+                    println!(
+                        "{seed}: {seconds:.2} s, {} steps, {} cuts, {} Newton; {label}",
+                        s.steps, s.cuts, s.newton
+                    );
                 }
             }
             Err(SimulationError::PressureLimit { time, .. }) => {

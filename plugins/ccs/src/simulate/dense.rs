@@ -38,13 +38,25 @@ impl Kernels {
         #[cfg(target_arch = "x86_64")]
         {
             if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("fma") {
-                return Self { invert: invert_avx512, product: product_avx512, product_two: product_two_avx512 };
+                return Self {
+                    invert: invert_avx512,
+                    product: product_avx512,
+                    product_two: product_two_avx512,
+                };
             }
             if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                return Self { invert: invert_avx2, product: product_avx2, product_two: product_two_avx2 };
+                return Self {
+                    invert: invert_avx2,
+                    product: product_avx2,
+                    product_two: product_two_avx2,
+                };
             }
         }
-        Self { invert: invert_portable, product: product_portable, product_two: product_two_portable }
+        Self {
+            invert: invert_portable,
+            product: product_portable,
+            product_two: product_two_portable,
+        }
     }
 
     /// Inverts the `n` x `n` matrix `a` in place, without pivoting across blocks; rows `n..padded`
@@ -130,7 +142,12 @@ fn invert_block<const NB: usize>(p: &mut [[f64; NB]; NB]) -> bool {
 
 /// Blocked Gauss–Jordan inversion: one sweep over pivot blocks, each a rank-`NB` update.
 #[inline(always)]
-fn sweep<const FMA: bool, const NB: usize>(a: &mut [f64], rows: usize, ld: usize, panel: &mut [f64]) -> bool {
+fn sweep<const FMA: bool, const NB: usize>(
+    a: &mut [f64],
+    rows: usize,
+    ld: usize,
+    panel: &mut [f64],
+) -> bool {
     for k in (0..rows).step_by(NB) {
         let mut pivot = [[0.0; NB]; NB];
         for (r, row) in pivot.iter_mut().enumerate() {
@@ -214,7 +231,11 @@ fn update<const FMA: bool, const NB: usize>(
 #[inline(always)]
 fn invert_any<const FMA: bool>(a: &mut [f64], rows: usize, ld: usize, work: &mut [f64]) -> bool {
     // The block size follows from the padding, so both agree with `padded_rows`.
-    if ld > 44 && rows % 8 == 0 { sweep::<FMA, 8>(a, rows, ld, work) } else { sweep::<FMA, 4>(a, rows, ld, work) }
+    if ld > 44 && rows % 8 == 0 {
+        sweep::<FMA, 8>(a, rows, ld, work)
+    } else {
+        sweep::<FMA, 4>(a, rows, ld, work)
+    }
 }
 
 #[inline(always)]
@@ -232,7 +253,13 @@ fn product_any<const FMA: bool>(a: &[f64], n: usize, ld: usize, x: &[f64], y: &m
 }
 
 #[inline(always)]
-fn product_two_any<const FMA: bool>(a: &[f64], n: usize, ld: usize, x: [&[f64]; 2], y: [&mut [f64]; 2]) {
+fn product_two_any<const FMA: bool>(
+    a: &[f64],
+    n: usize,
+    ld: usize,
+    x: [&[f64]; 2],
+    y: [&mut [f64]; 2],
+) {
     let [x0, x1] = x;
     let [y0, y1] = y;
     for (r, (out0, out1)) in y0.iter_mut().zip(y1.iter_mut()).enumerate().take(n) {
@@ -316,7 +343,9 @@ mod tests {
             let ld = leading(n);
             let mut state = 1u64;
             let mut next = || {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
                 (state >> 33) as f64 / f64::from(1u32 << 31) - 0.5
             };
             let mut a = vec![0.0; padded_rows(n) * ld];

@@ -84,7 +84,10 @@ impl<'a> Run<'a> {
         Ok(run)
     }
 
-    fn march(&mut self, monitor: &mut dyn FnMut(&Progress) -> ControlFlow<()>) -> Result<Solution, SimulationError> {
+    fn march(
+        &mut self,
+        monitor: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+    ) -> Result<Solution, SimulationError> {
         let case = self.case;
         let controls = &case.controls;
         let reports = &case.report_times;
@@ -107,15 +110,24 @@ impl<'a> Run<'a> {
         for &report in reports {
             while time < report {
                 let remaining = report - time;
-                let dt = share(remaining, proposal.min(controls.max_step).min(controls.short_step.max(controls.relative_step * time)));
+                let dt = share(
+                    remaining,
+                    proposal
+                        .min(controls.max_step)
+                        .min(controls.short_step.max(controls.relative_step * time)),
+                );
                 let last = dt == remaining;
                 match self.step(time, dt) {
                     Ok(done) => {
                         time = if last { report } else { time + dt };
                         self.accept(time, &done)?;
                         proposal = next_step(controls, dt, proposal, done.iterations);
-                        let progress =
-                            Progress { time, end, steps: self.statistics.steps, newton: self.statistics.newton };
+                        let progress = Progress {
+                            time,
+                            end,
+                            steps: self.statistics.steps,
+                            newton: self.statistics.newton,
+                        };
                         if monitor(&progress).is_break() {
                             return Err(SimulationError::Cancelled);
                         }
@@ -125,12 +137,19 @@ impl<'a> Run<'a> {
                         self.statistics.cuts += 1;
                         proposal = dt / 3.0;
                         if proposal < controls.min_step {
-                            return Err(SimulationError::StepTooShort { time, min_step: controls.min_step, reason });
+                            return Err(SimulationError::StepTooShort {
+                                time,
+                                min_step: controls.min_step,
+                                reason,
+                            });
                         }
                     }
                 }
                 if self.statistics.newton > controls.max_total_newton {
-                    return Err(SimulationError::TooMuchWork { time, limit: controls.max_total_newton });
+                    return Err(SimulationError::TooMuchWork {
+                        time,
+                        limit: controls.max_total_newton,
+                    });
                 }
             }
             self.snapshot(&mut solution);
@@ -142,7 +161,9 @@ impl<'a> Run<'a> {
     /// A first step that the cells at the injector can take.
     fn first_step(&self) -> f64 {
         let report = self.case.report_times[0];
-        let Some(well) = &self.system.well else { return report };
+        let Some(well) = &self.system.well else {
+            return report;
+        };
         let room: f64 = well
             .connections
             .iter()
@@ -167,9 +188,13 @@ impl<'a> Run<'a> {
             let (converged, mass_error) = self.converged(dt, controls, exhausted);
             // The balances say little about pressure where compressibility is small: the update that
             // led here does, since the next one would be much smaller still.
-            let settled = iterations > 0 && self.update.largest_pressure() <= controls.pressure_tolerance;
+            let settled =
+                iterations > 0 && self.update.largest_pressure() <= controls.pressure_tolerance;
             if converged && settled {
-                return Ok(StepReport { iterations, mass_error });
+                return Ok(StepReport {
+                    iterations,
+                    mass_error,
+                });
             }
             if iterations == controls.max_newton {
                 break;
@@ -187,7 +212,13 @@ impl<'a> Run<'a> {
     /// Moves the unknowns to the predicted end of the step if that is nearer to the solution.
     fn predict(&mut self, time: f64, dt: f64) {
         let system = &mut self.system;
-        if !self.predictor.guess(self.mesh, time + dt, &self.initial_pressure, &mut system.pressure, &mut system.saturation) {
+        if !self.predictor.guess(
+            self.mesh,
+            time + dt,
+            &self.initial_pressure,
+            &mut system.pressure,
+            &mut system.saturation,
+        ) {
             return;
         }
         let size = |system: &System| -> f64 {
@@ -262,17 +293,27 @@ impl<'a> Run<'a> {
     fn accept(&mut self, time: f64, done: &StepReport) -> Result<(), SimulationError> {
         if let Some(well) = &self.system.well {
             if well.bhp > well.limit {
-                return Err(SimulationError::PressureLimit { time, pressure: well.bhp, limit: well.limit });
+                return Err(SimulationError::PressureLimit {
+                    time,
+                    pressure: well.bhp,
+                    limit: well.limit,
+                });
             }
             self.bhp = well.bhp;
         }
         self.check_range(time)?;
         self.pressure.copy_from_slice(&self.system.pressure);
         self.saturation.copy_from_slice(&self.system.saturation);
-        self.predictor.accept(time, &self.initial_pressure, &self.pressure, &self.saturation);
+        self.predictor.accept(
+            time,
+            &self.initial_pressure,
+            &self.pressure,
+            &self.saturation,
+        );
         self.statistics.steps += 1;
         self.statistics.times.push(time);
-        self.statistics.max_step_mass_error = self.statistics.max_step_mass_error.max(done.mass_error);
+        self.statistics.max_step_mass_error =
+            self.statistics.max_step_mass_error.max(done.mass_error);
         Ok(())
     }
 
@@ -281,7 +322,12 @@ impl<'a> Run<'a> {
         for (p, near) in self.system.pressure.iter().zip(&self.system.near_gas) {
             // Where there is no gas its table is not used.
             if *near && !(low..=high).contains(p) {
-                return Err(SimulationError::FluidRange { time, pressure: *p, low, high });
+                return Err(SimulationError::FluidRange {
+                    time,
+                    pressure: *p,
+                    low,
+                    high,
+                });
             }
         }
         Ok(())
@@ -314,8 +360,13 @@ impl<'a> Run<'a> {
         let mut statistics = std::mem::take(&mut self.statistics);
         statistics.injected = self.system.gas_rate() * end;
         statistics.in_place = self.system.gas_in_place();
-        let scale = if statistics.injected == 0.0 { statistics.in_place.max(1.0) } else { statistics.injected.abs() };
-        statistics.mass_error = (statistics.in_place - self.initial_gas - statistics.injected).abs() / scale;
+        let scale = if statistics.injected == 0.0 {
+            statistics.in_place.max(1.0)
+        } else {
+            statistics.injected.abs()
+        };
+        statistics.mass_error =
+            (statistics.in_place - self.initial_gas - statistics.injected).abs() / scale;
         if statistics.cuts > statistics.steps {
             solution.warnings.push(format!(
                 "{} steps had to be repeated with shorter ones ({} accepted)",
@@ -339,7 +390,13 @@ fn share(remaining: f64, proposal: f64) -> f64 {
 }
 
 fn next_step(controls: &Controls, dt: f64, proposal: f64, iterations: usize) -> f64 {
-    let growth = if iterations <= 7 { controls.max_growth } else if iterations <= 10 { 1.0 } else { 0.7 };
+    let growth = if iterations <= 7 {
+        controls.max_growth
+    } else if iterations <= 10 {
+        1.0
+    } else {
+        0.7
+    };
     // A step shortened to meet a report does not shorten those after it.
     (dt * growth).max(if iterations <= 7 { proposal } else { 0.0 })
 }
@@ -347,7 +404,10 @@ fn next_step(controls: &Controls, dt: f64, proposal: f64, iterations: usize) -> 
 /// Sets pressures and saturations of time 0.
 fn initialise(case: &Case, mesh: &Mesh, system: &mut System) {
     match &case.initial {
-        Initial::State { pressure, saturation } => {
+        Initial::State {
+            pressure,
+            saturation,
+        } => {
             for (c, &g) in mesh.grid_cell.iter().enumerate() {
                 system.pressure[c] = pressure[g as usize];
                 system.saturation[c] = saturation[g as usize];
@@ -367,7 +427,11 @@ fn initialise(case: &Case, mesh: &Mesh, system: &mut System) {
 /// balance, with the mean density of neighbouring rows as in the fluxes.
 fn hydrostatic(case: &Case, pressure_top: f64) -> Vec<f64> {
     let brine = &case.fluid.brine;
-    let mut above = (case.grid.z_faces()[0], pressure_top, brine.density_at(pressure_top).0);
+    let mut above = (
+        case.grid.z_faces()[0],
+        pressure_top,
+        brine.density_at(pressure_top).0,
+    );
     let mut rows = Vec::with_capacity(case.grid.rows());
     for k in 0..case.grid.rows() {
         let depth = case.grid.depth(k);
