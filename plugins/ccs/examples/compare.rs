@@ -19,19 +19,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     let solution = simulate(&case, &mut |_| ControlFlow::Continue(()))?;
     let seconds = start.elapsed().as_secs_f64();
-    let (sg, dp) = (
-        reference.array("sg")?.values,
-        reference.array("dp_bar")?.values,
-    );
+    let (sg, dp) = (reference.array("sg")?.values, reference.array("dp_bar")?.values);
     let cells = case.grid.cells();
     println!("       day  plume MAE   max dS  dP rel. L2");
     for (n, time) in solution.times.iter().enumerate() {
         let range = n * cells..(n + 1) * cells;
         let (mut sum, mut count, mut worst) = (0.0, 0usize, 0.0_f64);
-        for (a, b) in solution.saturation[range.clone()]
-            .iter()
-            .zip(&sg[range.clone()])
-        {
+        for (a, b) in solution.saturation[range.clone()].iter().zip(&sg[range.clone()]) {
             if a.max(*b) > 1e-3 {
                 sum += (a - b).abs();
                 worst = worst.max((a - b).abs());

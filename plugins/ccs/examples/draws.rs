@@ -35,27 +35,15 @@ impl Field {
                     (-2.0 * u.ln()).sqrt() * (TAU * v).cos()
                 };
                 // Gaussian covariance has a normal spectrum, the exponential one a Cauchy spectrum.
-                let scale = if gaussian {
-                    2f64.sqrt()
-                } else {
-                    1.0 / normal(rng).abs().max(0.02)
-                };
-                (
-                    normal(rng) * scale / lr,
-                    normal(rng) * scale / lz,
-                    rng.random_range(0.0..TAU),
-                )
+                let scale = if gaussian { 2f64.sqrt() } else { 1.0 / normal(rng).abs().max(0.02) };
+                (normal(rng) * scale / lr, normal(rng) * scale / lz, rng.random_range(0.0..TAU))
             })
             .collect();
         Self { waves }
     }
 
     fn at(&self, r: f64, z: f64) -> f64 {
-        let sum: f64 = self
-            .waves
-            .iter()
-            .map(|(a, b, c)| (a * r + b * z + c).cos())
-            .sum();
+        let sum: f64 = self.waves.iter().map(|(a, b, c)| (a * r + b * z + c).cos()).sum();
         sum * (2.0 / self.waves.len() as f64).sqrt()
     }
 }
@@ -100,18 +88,9 @@ fn draw(seed: u64) -> Result<(Case, String), SimulationError> {
     let lambda = rng.random_range(0.3..0.7);
     let genuchten = rng.random_bool(0.5);
     let model = if genuchten {
-        Model::VanGenuchten {
-            swi,
-            sgr: 0.0,
-            lambda,
-            scale: 0.1961,
-        }
+        Model::VanGenuchten { swi, sgr: 0.0, lambda, scale: 0.1961 }
     } else {
-        Model::BrooksCorey {
-            swi,
-            lambda,
-            entry: rng.random_range(0.01..0.1),
-        }
+        Model::BrooksCorey { swi, lambda, entry: rng.random_range(0.01..0.1) }
     };
     let temperature = rng.random_range(35.0..120.0);
     let pressure = rng.random_range(100.0..300.0);
@@ -126,13 +105,7 @@ fn draw(seed: u64) -> Result<(Case, String), SimulationError> {
             Some(s.0)
         })
         .collect();
-    let mut case = Case::new(
-        grid,
-        (&kr, &kz, &porosity),
-        (model.tabulate(100)?, fluid),
-        pressure,
-        times,
-    )?;
+    let mut case = Case::new(grid, (&kr, &kz, &porosity), (model.tabulate(100)?, fluid), pressure, times)?;
     for c in 0..case.active.len() {
         case.active[c] = c / COLUMNS < rows;
         case.capillary_scale[c] = leverett(kr[c], porosity[c], 100.0, 0.2);
@@ -143,12 +116,8 @@ fn draw(seed: u64) -> Result<(Case, String), SimulationError> {
             Some(Connection { row, factor })
         })
         .collect();
-    case.well = Some(Well {
-        column: 0,
-        connections,
-        rate: megatonnes_per_year(rate),
-        pressure_limit: Some(1000.0),
-    });
+    case.well =
+        Some(Well { column: 0, connections, rate: megatonnes_per_year(rate), pressure_limit: Some(1000.0) });
     let label = format!(
         "rows {rows} perf {top}+{length} kind {kind} lnk {mean:.1}/{sd:.1} aniso {anisotropy:.0} T {temperature:.0} p {pressure:.0} q {rate:.2} {} {lambda:.2}",
         if genuchten { "vG" } else { "BC" }
@@ -159,17 +128,11 @@ fn draw(seed: u64) -> Result<(Case, String), SimulationError> {
 /// CPU seconds of this thread's process so far.
 fn cpu() -> f64 {
     let text = std::fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
-    text.split_whitespace()
-        .next()
-        .and_then(|t| t.parse::<f64>().ok())
-        .unwrap_or(0.0)
-        * 1e-9
+    text.split_whitespace().next().and_then(|t| t.parse::<f64>().ok()).unwrap_or(0.0) * 1e-9
 }
 
 fn main() -> Result<(), SimulationError> {
-    let mut args = std::env::args()
-        .skip(1)
-        .filter_map(|a| a.parse::<u64>().ok());
+    let mut args = std::env::args().skip(1).filter_map(|a| a.parse::<u64>().ok());
     let (count, first) = (args.next().unwrap_or(100), args.next().unwrap_or(0));
     let mut times = Vec::new();
     let (mut failed, mut limited, mut newton, mut steps, mut cuts) = (0, 0, 0, 0, 0);

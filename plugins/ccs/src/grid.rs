@@ -46,13 +46,8 @@ pub struct Transmissibility {
 }
 
 fn increasing(name: &str, faces: &[f64]) -> Result<(), GridError> {
-    if faces.len() < 2
-        || faces.windows(2).any(|w| !(w[1] > w[0]))
-        || faces.iter().any(|f| !f.is_finite())
-    {
-        return Err(GridError(format!(
-            "{name} must be at least two finite, increasing positions"
-        )));
+    if faces.len() < 2 || faces.windows(2).any(|w| w[1] <= w[0]) || faces.iter().any(|f| !f.is_finite()) {
+        return Err(GridError(format!("{name} must be at least two finite, increasing positions")));
     }
     Ok(())
 }
@@ -69,15 +64,8 @@ impl Grid {
             return Err(GridError("the inner radius must be positive".into()));
         }
         // Log-mean node of a ring: pressure of steady radial flow equals the cell value there.
-        let nodes = r_faces
-            .windows(2)
-            .map(|w| (w[1] - w[0]) / libm::log(w[1] / w[0]))
-            .collect();
-        Ok(Self {
-            geometry: Geometry::Radial { faces: r_faces },
-            z_faces,
-            nodes,
-        })
+        let nodes = r_faces.windows(2).map(|w| (w[1] - w[0]) / libm::log(w[1] / w[0])).collect();
+        Ok(Self { geometry: Geometry::Radial { faces: r_faces }, z_faces, nodes })
     }
 
     /// A Cartesian grid from face positions and face depths (m) and the extent of each column
@@ -85,28 +73,14 @@ impl Grid {
     ///
     /// # Errors
     /// Faces that do not increase or a width that is not positive.
-    pub fn cartesian(
-        x_faces: Vec<f64>,
-        widths: Vec<f64>,
-        z_faces: Vec<f64>,
-    ) -> Result<Self, GridError> {
+    pub fn cartesian(x_faces: Vec<f64>, widths: Vec<f64>, z_faces: Vec<f64>) -> Result<Self, GridError> {
         increasing("x faces", &x_faces)?;
         increasing("z faces", &z_faces)?;
-        if widths.len() + 1 != x_faces.len() || widths.iter().any(|w| !(*w > 0.0 && w.is_finite()))
-        {
-            return Err(GridError(
-                "one positive width for each column is needed".into(),
-            ));
+        if widths.len() + 1 != x_faces.len() || widths.iter().any(|w| !(*w > 0.0 && w.is_finite())) {
+            return Err(GridError("one positive width for each column is needed".into()));
         }
         let nodes = x_faces.windows(2).map(|w| 0.5 * (w[0] + w[1])).collect();
-        Ok(Self {
-            geometry: Geometry::Cartesian {
-                faces: x_faces,
-                widths,
-            },
-            z_faces,
-            nodes,
-        })
+        Ok(Self { geometry: Geometry::Cartesian { faces: x_faces, widths }, z_faces, nodes })
     }
 
     /// The geometric radial grid of the CO₂ data sets: `columns` rings of width
@@ -230,24 +204,18 @@ impl Grid {
         horizontal: &[f64],
         vertical: &[f64],
     ) -> Result<Transmissibility, GridError> {
-        for (name, values) in [
-            ("horizontal permeability", horizontal),
-            ("vertical permeability", vertical),
-        ] {
+        for (name, values) in [("horizontal permeability", horizontal), ("vertical permeability", vertical)] {
             self.expect_shape(name, values)?;
             if values.iter().any(|v| !(*v >= 0.0 && v.is_finite())) {
                 return Err(GridError(format!("{name} must be finite and not negative")));
             }
         }
         let (rows, columns) = (self.rows(), self.columns());
-        let mut t = Transmissibility {
-            horizontal: vec![0.0; self.cells()],
-            vertical: vec![0.0; self.cells()],
-        };
+        let mut t =
+            Transmissibility { horizontal: vec![0.0; self.cells()], vertical: vec![0.0; self.cells()] };
         // Resistances times permeability of the half cells beside face i + 1 per metre of height.
-        let halves: Vec<(f64, f64)> = (0..columns.saturating_sub(1))
-            .map(|i| self.half_resistances(i))
-            .collect();
+        let halves: Vec<(f64, f64)> =
+            (0..columns.saturating_sub(1)).map(|i| self.half_resistances(i)).collect();
         for k in 0..rows {
             let dz = self.thickness(k);
             for i in 0..columns {
@@ -275,17 +243,11 @@ impl Grid {
             Geometry::Radial { faces } => {
                 let face = faces[i + 1];
                 let ring = 2.0 * PI;
-                (
-                    libm::log(face / self.nodes[i]) / ring,
-                    libm::log(self.nodes[i + 1] / face) / ring,
-                )
+                (libm::log(face / self.nodes[i]) / ring, libm::log(self.nodes[i + 1] / face) / ring)
             }
             Geometry::Cartesian { faces, widths } => {
                 let face = faces[i + 1];
-                (
-                    (face - self.nodes[i]) / widths[i],
-                    (self.nodes[i + 1] - face) / widths[i + 1],
-                )
+                ((face - self.nodes[i]) / widths[i], (self.nodes[i + 1] - face) / widths[i + 1])
             }
         }
     }
@@ -297,8 +259,7 @@ impl Grid {
     pub fn connection_factor(&self, k: usize, permeability: f64) -> Option<f64> {
         match &self.geometry {
             Geometry::Radial { faces } => Some(
-                DARCY * permeability * 2.0 * PI * self.thickness(k)
-                    / libm::log(self.nodes[0] / faces[0]),
+                DARCY * permeability * 2.0 * PI * self.thickness(k) / libm::log(self.nodes[0] / faces[0]),
             ),
             Geometry::Cartesian { .. } => None,
         }

@@ -52,10 +52,7 @@ pub struct Npz {
 
 fn number<const N: usize>(bytes: &[u8], at: usize) -> Result<u64, NpzError> {
     match bytes.get(at..at + N) {
-        Some(slice) => Ok(slice
-            .iter()
-            .rev()
-            .fold(0, |sum, b| (sum << 8) | u64::from(*b))),
+        Some(slice) => Ok(slice.iter().rev().fold(0, |sum, b| (sum << 8) | u64::from(*b))),
         None => format_error("the archive ends in the middle of a record"),
     }
 }
@@ -67,10 +64,8 @@ impl Npz {
     /// A file that cannot be read, or is no ZIP archive of stored or deflated members.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, NpzError> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|source| NpzError::File {
-            path: path.display().to_string(),
-            source,
-        })?;
+        let bytes = std::fs::read(path)
+            .map_err(|source| NpzError::File { path: path.display().to_string(), source })?;
         Self::from_bytes(&bytes)
     }
 
@@ -83,9 +78,8 @@ impl Npz {
         const END: usize = 22;
         const COMMENT: usize = 65_535;
         let from = bytes.len().saturating_sub(END + COMMENT);
-        let Some(end) = (from..=bytes.len().saturating_sub(END))
-            .rev()
-            .find(|&i| bytes[i..].starts_with(b"PK\x05\x06"))
+        let Some(end) =
+            (from..=bytes.len().saturating_sub(END)).rev().find(|&i| bytes[i..].starts_with(b"PK\x05\x06"))
         else {
             return format_error("this is not an .npz file (no ZIP directory)");
         };
@@ -100,8 +94,7 @@ impl Npz {
             let packed = number::<4>(bytes, at + 20)?;
             let length = number::<4>(bytes, at + 24)?;
             let name_length = number::<2>(bytes, at + 28)? as usize;
-            let skip =
-                number::<2>(bytes, at + 30)? as usize + number::<2>(bytes, at + 32)? as usize;
+            let skip = number::<2>(bytes, at + 30)? as usize + number::<2>(bytes, at + 32)? as usize;
             let local = number::<4>(bytes, at + 42)?;
             if [packed, length, local].contains(&0xffff_ffff) {
                 return format_error("archives of 4 GiB or more are not read");
@@ -113,10 +106,7 @@ impl Npz {
             at += 46 + name_length + skip;
             let data = member(bytes, local as usize, packed as usize, length, method)
                 .map_err(|e| NpzError::Format(format!("member `{name}`: {e}")))?;
-            members.insert(
-                name.strip_suffix(".npy").map(str::to_owned).unwrap_or(name),
-                data,
-            );
+            members.insert(name.strip_suffix(".npy").map(str::to_owned).unwrap_or(name), data);
         }
         Ok(Self { members })
     }
@@ -138,16 +128,8 @@ impl Npz {
     /// No such array, or one that does not hold numbers or booleans.
     pub fn array(&self, name: &str) -> Result<Array, NpzError> {
         let Some(bytes) = self.members.get(name) else {
-            let have = self
-                .members
-                .keys()
-                .map(|k| format!("`{k}`"))
-                .collect::<Vec<_>>()
-                .join(", ");
-            return Err(NpzError::Missing {
-                name: name.to_owned(),
-                have,
-            });
+            let have = self.members.keys().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ");
+            return Err(NpzError::Missing { name: name.to_owned(), have });
         };
         parse_npy(bytes).map_err(|e| NpzError::Format(format!("array `{name}`: {e}")))
     }
@@ -160,28 +142,17 @@ impl Npz {
         let array = self.array(name)?;
         match array.values.as_slice() {
             [value] => Ok(*value),
-            values => format_error(format!(
-                "array `{name}` has {} values where one is needed",
-                values.len()
-            )),
+            values => format_error(format!("array `{name}` has {} values where one is needed", values.len())),
         }
     }
 }
 
-fn member(
-    bytes: &[u8],
-    local: usize,
-    packed: usize,
-    length: u64,
-    method: u64,
-) -> Result<Vec<u8>, NpzError> {
+fn member(bytes: &[u8], local: usize, packed: usize, length: u64, method: u64) -> Result<Vec<u8>, NpzError> {
     if number::<4>(bytes, local)? != 0x0403_4b50 {
         return format_error("its header is damaged");
     }
-    let start = local
-        + 30
-        + number::<2>(bytes, local + 26)? as usize
-        + number::<2>(bytes, local + 28)? as usize;
+    let start =
+        local + 30 + number::<2>(bytes, local + 26)? as usize + number::<2>(bytes, local + 28)? as usize;
     let Some(data) = bytes.get(start..start + packed) else {
         return format_error("it is cut short");
     };
@@ -190,10 +161,7 @@ fn member(
         8 => {
             let mut out = Vec::new();
             // One byte more than announced would show that the member is longer than it says.
-            match flate2::read::DeflateDecoder::new(data)
-                .take(length + 1)
-                .read_to_end(&mut out)
-            {
+            match flate2::read::DeflateDecoder::new(data).take(length + 1).read_to_end(&mut out) {
                 Ok(n) if n as u64 == length => Ok(out),
                 Ok(_) => format_error("its length is not the announced one"),
                 Err(e) => format_error(format!("it cannot be inflated ({e})")),
@@ -217,18 +185,10 @@ fn parse_npy(bytes: &[u8]) -> Result<Array, NpzError> {
         return format_error("the .npy header is cut short");
     };
     let header = String::from_utf8_lossy(header).into_owned();
-    let after = |key: &str| {
-        header
-            .find(key)
-            .map(|i| header[i + key.len()..].trim_start_matches([':', ' ']))
-    };
-    let kind = after("'descr'")
-        .and_then(|s| s.strip_prefix('\''))
-        .and_then(|s| s.split('\'').next());
+    let after = |key: &str| header.find(key).map(|i| header[i + key.len()..].trim_start_matches([':', ' ']));
+    let kind = after("'descr'").and_then(|s| s.strip_prefix('\'')).and_then(|s| s.split('\'').next());
     let fortran = after("'fortran_order'").is_some_and(|s| s.starts_with("True"));
-    let shape = after("'shape'")
-        .and_then(|s| s.strip_prefix('('))
-        .and_then(|s| s.split(')').next());
+    let shape = after("'shape'").and_then(|s| s.strip_prefix('(')).and_then(|s| s.split(')').next());
     let (Some(kind), Some(shape)) = (kind, shape) else {
         return format_error("the .npy header is not understood");
     };
@@ -255,27 +215,13 @@ fn parse_npy(bytes: &[u8]) -> Result<Array, NpzError> {
     };
     let expected = axes.iter().try_fold(1usize, |n, a| n.checked_mul(*a));
     if expected != Some(values.len()) {
-        return format_error(format!(
-            "{} values do not fill the shape {axes:?}",
-            values.len()
-        ));
+        return format_error(format!("{} values do not fill the shape {axes:?}", values.len()));
     }
-    Ok(Array {
-        values: if fortran {
-            row_major(&values, &axes)
-        } else {
-            values
-        },
-        shape: axes,
-    })
+    Ok(Array { values: if fortran { row_major(&values, &axes) } else { values }, shape: axes })
 }
 
 fn decode<const N: usize>(data: &[u8], f: impl Fn([u8; N]) -> f64) -> Vec<f64> {
-    data.as_chunks::<N>()
-        .0
-        .iter()
-        .map(|chunk| f(*chunk))
-        .collect()
+    data.as_chunks::<N>().0.iter().map(|chunk| f(*chunk)).collect()
 }
 
 /// Column-major values in row-major order.
@@ -301,8 +247,7 @@ mod tests {
 
     fn npy(kind: &str, fortran: bool, shape: &str, data: &[u8]) -> Vec<u8> {
         let order = if fortran { "True" } else { "False" };
-        let header =
-            format!("{{'descr': '{kind}', 'fortran_order': {order}, 'shape': {shape}, }}\n");
+        let header = format!("{{'descr': '{kind}', 'fortran_order': {order}, 'shape': {shape}, }}\n");
         let mut out = b"\x93NUMPY\x01\x00".to_vec();
         out.extend((header.len() as u16).to_le_bytes());
         out.extend(header.as_bytes());
@@ -312,10 +257,7 @@ mod tests {
 
     #[test]
     fn reads_shapes_types_and_orders() {
-        let data: Vec<u8> = [1i32, 2, 3, 4, 5, 6]
-            .iter()
-            .flat_map(|v| v.to_le_bytes())
-            .collect();
+        let data: Vec<u8> = [1i32, 2, 3, 4, 5, 6].iter().flat_map(|v| v.to_le_bytes()).collect();
         let array = parse_npy(&npy("<i4", false, "(2, 3)", &data)).unwrap();
         assert_eq!(
             (array.shape.as_slice(), array.values.as_slice()),
@@ -329,17 +271,9 @@ mod tests {
 
     #[test]
     fn damaged_files_are_refused() {
-        assert!(matches!(
-            Npz::from_bytes(b"hello"),
-            Err(NpzError::Format(_))
-        ));
+        assert!(matches!(Npz::from_bytes(b"hello"), Err(NpzError::Format(_))));
         let cut = npy("<f8", false, "(2,)", &[0; 9]);
-        assert!(
-            parse_npy(&cut)
-                .unwrap_err()
-                .to_string()
-                .contains("do not fill")
-        );
+        assert!(parse_npy(&cut).unwrap_err().to_string().contains("do not fill"));
         assert!(parse_npy(&npy("|O", false, "()", &[])).is_err());
     }
 }

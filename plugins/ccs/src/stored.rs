@@ -56,52 +56,28 @@ pub fn case_from_npz(npz: &Npz) -> Result<Case, StoredError> {
         return shape_error("`pv` must have two axes (rows, columns)");
     };
     if columns + 1 != faces.len() || rows == 0 {
-        return shape_error(format!(
-            "`rf` has {} faces for {columns} columns",
-            faces.len()
-        ));
+        return shape_error(format!("`rf` has {} faces for {columns} columns", faces.len()));
     }
     let cells = |name: &str| -> Result<Vec<f64>, StoredError> {
         let array = npz.array(name)?;
         if array.shape == volumes.shape {
             return Ok(array.values);
         }
-        shape_error(format!(
-            "`{name}` has shape {:?} where {:?} is needed",
-            array.shape, volumes.shape
-        ))
+        shape_error(format!("`{name}` has shape {:?} where {:?} is needed", array.shape, volumes.shape))
     };
     let dz = npz.scalar("dz")?;
-    let grid = Grid::radial(faces, (0..=rows).map(|k| dz * k as f64).collect())
-        .map_err(SimulationError::from)?;
+    let grid =
+        Grid::radial(faces, (0..=rows).map(|k| dz * k as f64).collect()).map_err(SimulationError::from)?;
     let pressure_top = npz.scalar("p_top")?;
-    let salinity = if npz.contains("salinity") {
-        npz.scalar("salinity")?
-    } else {
-        0.0
-    };
-    let range = (
-        (pressure_top - TABLE_BELOW).max(1.0),
-        pressure_top + TABLE_ABOVE,
-    );
-    let fluid =
-        Fluid::co2_brine(npz.scalar("T")?, salinity, range).map_err(SimulationError::from)?;
+    let salinity = if npz.contains("salinity") { npz.scalar("salinity")? } else { 0.0 };
+    let range = ((pressure_top - TABLE_BELOW).max(1.0), pressure_top + TABLE_ABOVE);
+    let fluid = Fluid::co2_brine(npz.scalar("T")?, salinity, range).map_err(SimulationError::from)?;
     let case = Case {
         active: volumes.values.iter().map(|v| *v > 0.0).collect(),
-        transmissibility: Transmissibility {
-            horizontal: cells("tx")?,
-            vertical: cells("tz")?,
-        },
-        rock: Rock {
-            compressibility: npz.scalar("cr")?,
-            reference_pressure: pressure_top,
-        },
+        transmissibility: Transmissibility { horizontal: cells("tx")?, vertical: cells("tz")? },
+        rock: Rock { compressibility: npz.scalar("cr")?, reference_pressure: pressure_top },
         curves: curves(npz)?,
-        region: if npz.contains("satnum") {
-            regions(&cells("satnum")?)?
-        } else {
-            vec![0; rows * columns]
-        },
+        region: if npz.contains("satnum") { regions(&cells("satnum")?)? } else { vec![0; rows * columns] },
         capillary_scale: vec![1.0; rows * columns],
         fluid,
         initial: Initial::Hydrostatic { pressure_top },
@@ -126,14 +102,7 @@ fn curves(npz: &Npz) -> Result<Vec<CurveTable>, StoredError> {
     let mut curves = Vec::with_capacity(count);
     for table in tables.values.chunks_exact(4 * rows.max(1)) {
         let list: Vec<[f64; 4]> = (0..rows)
-            .map(|j| {
-                [
-                    table[j],
-                    table[rows + j],
-                    table[2 * rows + j],
-                    table[3 * rows + j],
-                ]
-            })
+            .map(|j| [table[j], table[rows + j], table[2 * rows + j], table[3 * rows + j]])
             .collect();
         curves.push(CurveTable::linear(&list).map_err(SimulationError::from)?);
     }
@@ -159,9 +128,7 @@ fn well(npz: &Npz, rows: usize) -> Result<Well, StoredError> {
         return shape_error("`perf` must hold the first and the last perforated row");
     };
     if !(first >= 1.0 && last >= first && last <= rows as f64) {
-        return shape_error(format!(
-            "`perf` ({first}, {last}) is not a range of the rows 1 to {rows}"
-        ));
+        return shape_error(format!("`perf` ({first}, {last}) is not a range of the rows 1 to {rows}"));
     }
     let (first, last) = (first as usize - 1, last as usize - 1);
     let factors = npz.array("cf")?.values;
@@ -171,21 +138,9 @@ fn well(npz: &Npz, rows: usize) -> Result<Well, StoredError> {
         n if n == count => 0,
         n if n == rows => first,
         n => {
-            return shape_error(format!(
-                "`cf` has {n} values for {count} perforations in {rows} rows"
-            ));
+            return shape_error(format!("`cf` has {n} values for {count} perforations in {rows} rows"));
         }
     };
-    let connections = (0..count)
-        .map(|j| Connection {
-            row: first + j,
-            factor: factors[from + j],
-        })
-        .collect();
-    Ok(Well {
-        column: 0,
-        connections,
-        rate: megatonnes_per_year(npz.scalar("q_mt")?),
-        pressure_limit: None,
-    })
+    let connections = (0..count).map(|j| Connection { row: first + j, factor: factors[from + j] }).collect();
+    Ok(Well { column: 0, connections, rate: megatonnes_per_year(npz.scalar("q_mt")?), pressure_limit: None })
 }

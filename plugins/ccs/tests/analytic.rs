@@ -10,52 +10,22 @@ use flow_ccs::simulate::{Case, Initial, Source};
 use flow_ccs::units::DARCY;
 
 fn incompressible(density: f64, viscosity: f64) -> SimplePhase {
-    SimplePhase {
-        density,
-        viscosity,
-        compressibility: 0.0,
-    }
+    SimplePhase { density, viscosity, compressibility: 0.0 }
 }
 
 /// Saturations after 0.15 and 0.25 pore volumes of gas displace water in a row of `n` cells (Corey
 /// exponents 2, irreducible water 0.2, viscosities 0.05 and 0.5 mPa s).
 fn displacement(n: usize) -> Vec<f64> {
     let h = 1.0 / n as f64;
-    let grid = Grid::cartesian(
-        (0..=n).map(|i| 100.0 * h * i as f64).collect(),
-        vec![1.0; n],
-        vec![0.0, 1.0],
-    )
-    .unwrap();
-    let fluid = Fluid::simple(
-        incompressible(600.0, 0.05),
-        incompressible(1000.0, 0.5),
-        100.0,
-    )
-    .unwrap();
-    let curves = Model::Corey {
-        swi: 0.2,
-        gas: 2.0,
-        water: 2.0,
-    }
-    .tabulate(400)
-    .unwrap();
+    let grid = Grid::cartesian((0..=n).map(|i| 100.0 * h * i as f64).collect(), vec![1.0; n], vec![0.0, 1.0])
+        .unwrap();
+    let fluid = Fluid::simple(incompressible(600.0, 0.05), incompressible(1000.0, 0.5), 100.0).unwrap();
+    let curves = Model::Corey { swi: 0.2, gas: 2.0, water: 2.0 }.tabulate(400).unwrap();
     let (k, porosity) = (vec![100.0; n], vec![0.2; n]);
-    let mut case = Case::new(
-        grid,
-        (&k, &k, &porosity),
-        (curves, fluid),
-        100.0,
-        vec![15.0, 25.0],
-    )
-    .unwrap();
+    let mut case = Case::new(grid, (&k, &k, &porosity), (curves, fluid), 100.0, vec![15.0, 25.0]).unwrap();
     case.rock.compressibility = 0.0;
     // 20 m³ of pores take 0.2 m³ a day.
-    case.sources = vec![Source {
-        cell: 0,
-        gas: 0.2 * 600.0,
-        water: 0.0,
-    }];
+    case.sources = vec![Source { cell: 0, gas: 0.2 * 600.0, water: 0.0 }];
     case.fixed = vec![n - 1];
     fixed_steps(&mut case, 5.0 * h);
     run(&case).saturation
@@ -84,11 +54,7 @@ fn buckley_leverett(x: f64, injected: f64) -> f64 {
     let (mut low, mut high) = (FRONT.0, 0.8);
     for _ in 0..60 {
         let mid = 0.5 * (low + high);
-        if fraction_slope(mid) * injected > x {
-            low = mid
-        } else {
-            high = mid
-        }
+        if fraction_slope(mid) * injected > x { low = mid } else { high = mid }
     }
     0.5 * (low + high)
 }
@@ -106,22 +72,14 @@ fn buckley_leverett_front() {
             .iter()
             .enumerate()
             .take(n - 1)
-            .map(|(i, s)| {
-                (s - buckley_leverett((i as f64 + 0.5) / n as f64, 0.25)).abs() / n as f64
-            })
+            .map(|(i, s)| (s - buckley_leverett((i as f64 + 0.5) / n as f64, 0.25)).abs() / n as f64)
             .sum();
         errors.push(l1);
         if n == 200 {
             let speed = (crossing(late, 0.12) - crossing(early, 0.12)) / 200.0 / 0.1;
-            assert!(
-                (speed / 2.697_890 - 1.0).abs() < 0.01,
-                "front speed {speed}"
-            );
+            assert!((speed / 2.697_890 - 1.0).abs() < 0.01, "front speed {speed}");
             let front = crossing(late, 0.12) / 200.0;
-            assert!(
-                (front - 2.697_890 * 0.25).abs() < 5.0 / 200.0,
-                "front at {front}"
-            );
+            assert!((front - 2.697_890 * 0.25).abs() < 5.0 / 200.0, "front at {front}");
         }
     }
     for pair in errors.windows(2) {
@@ -154,54 +112,30 @@ fn e1(x: f64) -> f64 {
 fn theis_pressure() {
     const N: usize = 130;
     let grid = Grid::geometric(0.2, 1.1, N, 50.0, 1).unwrap();
-    let brine = SimplePhase {
-        density: 1000.0,
-        viscosity: 0.5,
-        compressibility: 0.5e-4,
-    };
+    let brine = SimplePhase { density: 1000.0, viscosity: 0.5, compressibility: 0.5e-4 };
     let fluid = Fluid::simple(incompressible(600.0, 0.05), brine, 100.0).unwrap();
-    let curves = Model::Corey {
-        swi: 0.0,
-        gas: 1.0,
-        water: 1.0,
-    }
-    .tabulate(10)
-    .unwrap();
+    let curves = Model::Corey { swi: 0.0, gas: 1.0, water: 1.0 }.tabulate(10).unwrap();
     // 1e-13 m² in mD.
     let permeability = 1e-13 / 9.869_233e-16;
     let (k, porosity) = (vec![permeability; N], vec![0.2; N]);
     let times = vec![1e5 / 86_400.0, 1e6 / 86_400.0, 1e7 / 86_400.0];
     let mut case = Case::new(grid, (&k, &k, &porosity), (curves, fluid), 97.55, times).unwrap();
     case.rock.compressibility = 0.5e-4;
-    case.sources = vec![Source {
-        cell: 0,
-        gas: 0.0,
-        water: 0.01 * 86_400.0 * 1000.0,
-    }];
+    case.sources = vec![Source { cell: 0, gas: 0.0, water: 0.01 * 86_400.0 * 1000.0 }];
     case.controls.cell_tolerance = 1e-9;
     relative_steps(&mut case, 1e-5, 0.01);
     let solution = run(&case);
     let scale = 864.0 * 0.5 / (4.0 * std::f64::consts::PI * DARCY * permeability * 50.0);
     // Two values of the literature formula computed elsewhere check this one.
-    let theis = |r: f64, days: f64| {
-        scale * e1(0.2 * 0.5 * 1e-4 * r * r / (4.0 * DARCY * permeability * days))
-    };
+    let theis =
+        |r: f64, days: f64| scale * e1(0.2 * 0.5 * 1e-4 * r * r / (4.0 * DARCY * permeability * days));
     assert!((theis(100.0, 1e6 / 86_400.0) / 4.31051 - 1.0).abs() < 1e-4);
     assert!((theis(1000.0, 1e7 / 86_400.0) / 2.495954 - 1.0).abs() < 1e-4);
     for (n, time) in solution.times.iter().enumerate() {
         let largest = theis(10.0, *time);
-        for (i, r) in case
-            .grid
-            .nodes()
-            .iter()
-            .enumerate()
-            .filter(|(_, r)| (10.0..20_000.0).contains(*r))
-        {
+        for (i, r) in case.grid.nodes().iter().enumerate().filter(|(_, r)| (10.0..20_000.0).contains(*r)) {
             let (dp, expected) = (solution.buildup[n * N + i], theis(*r, *time));
-            assert!(
-                (dp - expected).abs() < 0.005 * largest,
-                "day {time}, {r} m: {dp} {expected}"
-            );
+            assert!((dp - expected).abs() < 0.005 * largest, "day {time}, {r} m: {dp} {expected}");
         }
     }
 }
@@ -214,12 +148,7 @@ fn imbibition(n: usize) -> [f64; 4] {
     faces.extend((0..=n).map(|i| h * i as f64));
     let n = n + 1;
     let grid = Grid::cartesian(faces, vec![1.0; n], vec![0.0, 1.0]).unwrap();
-    let fluid = Fluid::simple(
-        incompressible(1000.0, 1.0),
-        incompressible(1000.0, 1.0),
-        10.0,
-    )
-    .unwrap();
+    let fluid = Fluid::simple(incompressible(1000.0, 1.0), incompressible(1000.0, 1.0), 10.0).unwrap();
     // Brooks-Corey with lambda 2 and 5 kPa, without the model's cap on capillary pressure.
     let rows: Vec<[f64; 4]> = (0..=995)
         .map(|j| {
@@ -235,21 +164,13 @@ fn imbibition(n: usize) -> [f64; 4] {
     case.rock.compressibility = 0.0;
     let mut saturation = vec![0.99; n];
     saturation[0] = 0.0;
-    case.initial = Initial::State {
-        pressure: vec![10.0; n],
-        saturation,
-    };
+    case.initial = Initial::State { pressure: vec![10.0; n], saturation };
     case.fixed = vec![0];
     case.controls.cell_tolerance = 1e-8;
     relative_steps(&mut case, 1e-6, 0.01);
     let solution = run(&case);
-    let water: Vec<(f64, f64)> = case
-        .grid
-        .nodes()
-        .iter()
-        .zip(&solution.saturation)
-        .map(|(x, s)| (*x, 1.0 - s))
-        .collect();
+    let water: Vec<(f64, f64)> =
+        case.grid.nodes().iter().zip(&solution.saturation).map(|(x, s)| (*x, 1.0 - s)).collect();
     [0.7, 0.5, 0.3, 0.1].map(|target| {
         let after = water.iter().position(|(_, s)| *s < target).unwrap();
         let ((x0, s0), (x1, s1)) = (water[after - 1], water[after]);

@@ -6,9 +6,7 @@ use common::{fixed_steps, run, snapshot};
 use flow_ccs::curves::{Model, leverett};
 use flow_ccs::fluid::{Fluid, SimplePhase};
 use flow_ccs::grid::Grid;
-use flow_ccs::simulate::{
-    Case, Connection, Initial, SimulationError, Well, simulate, steady_potential,
-};
+use flow_ccs::simulate::{Case, Connection, Initial, SimulationError, Well, simulate, steady_potential};
 use flow_ccs::units::{GRAVITY, YEAR, megatonnes_per_year};
 use std::ops::ControlFlow;
 
@@ -20,12 +18,7 @@ fn heterogeneous() -> Case {
     let kr: Vec<f64> = (0..n).map(|c| 80.0 * wave(c).exp()).collect();
     let kz: Vec<f64> = kr.iter().map(|k| 0.1 * k).collect();
     let porosity: Vec<f64> = (0..n).map(|c| 0.2 + 0.03 * wave(c)).collect();
-    let model = Model::VanGenuchten {
-        swi: 0.2,
-        sgr: 0.0,
-        lambda: 0.5,
-        scale: 0.2,
-    };
+    let model = Model::VanGenuchten { swi: 0.2, sgr: 0.0, lambda: 0.5, scale: 0.2 };
     let fluid = Fluid::co2_brine(55.0, 0.02, (100.0, 700.0)).unwrap();
     let mut case = Case::new(
         grid,
@@ -40,17 +33,10 @@ fn heterogeneous() -> Case {
         case.active[c] = !(c / 24 >= 8 && c % 24 < 5);
     }
     let connections = (2..6)
-        .map(|row| Connection {
-            row,
-            factor: case.grid.connection_factor(row, kr[row * 24]).unwrap(),
-        })
+        .map(|row| Connection { row, factor: case.grid.connection_factor(row, kr[row * 24]).unwrap() })
         .collect();
-    case.well = Some(Well {
-        column: 0,
-        connections,
-        rate: megatonnes_per_year(0.3),
-        pressure_limit: Some(700.0),
-    });
+    case.well =
+        Some(Well { column: 0, connections, rate: megatonnes_per_year(0.3), pressure_limit: Some(700.0) });
     case
 }
 
@@ -60,15 +46,7 @@ fn heterogeneous() -> Case {
 fn equilibrium_is_kept() {
     let mut case = heterogeneous();
     case.well = None;
-    case.curves = vec![
-        Model::BrooksCorey {
-            swi: 0.2,
-            lambda: 2.0,
-            entry: 0.1,
-        }
-        .tabulate(100)
-        .unwrap(),
-    ];
+    case.curves = vec![Model::BrooksCorey { swi: 0.2, lambda: 2.0, entry: 0.1 }.tabulate(100).unwrap()];
     case.report_times = vec![1000.0 * YEAR];
     let solution = run(&case);
     assert!(solution.saturation.iter().all(|s| *s == 0.0));
@@ -83,19 +61,10 @@ fn mass_is_balanced() {
     let case = heterogeneous();
     let solution = run(&case);
     let s = &solution.statistics;
-    assert!(
-        s.max_step_mass_error <= 1e-6,
-        "{:.1e}",
-        s.max_step_mass_error
-    );
+    assert!(s.max_step_mass_error <= 1e-6, "{:.1e}", s.max_step_mass_error);
     assert!(s.mass_error <= 1e-6, "{:.1e}", s.mass_error);
     assert!((s.injected / (megatonnes_per_year(0.3) * 3000.0) - 1.0).abs() < 1e-12);
-    assert!(
-        solution
-            .saturation
-            .iter()
-            .all(|s| (0.0..=0.8 + 1e-9).contains(s))
-    );
+    assert!(solution.saturation.iter().all(|s| (0.0..=0.8 + 1e-9).contains(s)));
     let inactive = case.active.iter().position(|a| !a).unwrap();
     assert_eq!(solution.saturation[inactive], 0.0);
 }
@@ -119,27 +88,18 @@ fn time_stepping_is_of_first_order() {
         if let Some(well) = &mut case.well {
             well.rate = megatonnes_per_year(0.03);
         }
-        case.controls.cell_tolerance = 1e-9;
+        case.controls.cell_tolerance = 1e-7;
+        case.controls.max_newton = 40;
         fixed_steps(&mut case, 400.0 / steps as f64);
         let solution = run(&case);
         assert_eq!(solution.statistics.steps, steps);
         let error = reference
-            .map(|r| {
-                solution
-                    .saturation
-                    .iter()
-                    .zip(r)
-                    .map(|(a, b)| (a - b).abs())
-                    .sum::<f64>()
-            })
+            .map(|r| solution.saturation.iter().zip(r).map(|(a, b)| (a - b).abs()).sum::<f64>())
             .unwrap_or(0.0);
         (error, solution.saturation)
     };
     let (_, reference) = error_of(5120, None);
-    let errors: Vec<f64> = [80, 160, 320]
-        .iter()
-        .map(|n| error_of(*n, Some(&reference)).0)
-        .collect();
+    let errors: Vec<f64> = [80, 160, 320].iter().map(|n| error_of(*n, Some(&reference)).0).collect();
     for pair in errors.windows(2) {
         let ratio = pair[0] / pair[1];
         assert!((1.6..2.6).contains(&ratio), "errors {errors:?}");
@@ -152,48 +112,23 @@ fn time_stepping_is_of_first_order() {
 fn rings_and_wedge_agree() {
     let faces: Vec<f64> = (0..=60).map(|i| 100.0 + 10.0 * f64::from(i)).collect();
     let z: Vec<f64> = (0..=8).map(|k| 4.0 * f64::from(k)).collect();
-    let widths: Vec<f64> = faces
-        .windows(2)
-        .map(|w| std::f64::consts::PI * (w[0] + w[1]))
-        .collect();
+    let widths: Vec<f64> = faces.windows(2).map(|w| std::f64::consts::PI * (w[0] + w[1])).collect();
     let radial = Grid::radial(faces.clone(), z.clone()).unwrap();
     let wedge = Grid::cartesian(faces, widths, z).unwrap();
     let solve = |grid: Grid| {
         let n = grid.cells();
         let fluid = Fluid::co2_brine(60.0, 0.0, (80.0, 700.0)).unwrap();
-        let curves = Model::BrooksCorey {
-            swi: 0.2,
-            lambda: 2.0,
-            entry: 0.05,
-        }
-        .tabulate(100)
-        .unwrap();
+        let curves = Model::BrooksCorey { swi: 0.2, lambda: 2.0, entry: 0.05 }.tabulate(100).unwrap();
         let (k, porosity) = (vec![200.0; n], vec![0.2; n]);
-        let mut case = Case::new(
-            grid,
-            (&k, &k, &porosity),
-            (curves, fluid),
-            150.0,
-            vec![600.0],
-        )
-        .unwrap();
-        case.sources = (0..8)
-            .map(|k| flow_ccs::simulate::Source {
-                cell: k * 60,
-                gas: 2.0e5,
-                water: 0.0,
-            })
-            .collect();
+        let mut case = Case::new(grid, (&k, &k, &porosity), (curves, fluid), 150.0, vec![600.0]).unwrap();
+        case.sources =
+            (0..8).map(|k| flow_ccs::simulate::Source { cell: k * 60, gas: 2.0e5, water: 0.0 }).collect();
         case.fixed = (0..8).map(|k| k * 60 + 59).collect();
         fixed_steps(&mut case, 5.0);
         run(&case)
     };
     let (a, b) = (solve(radial), solve(wedge));
-    let worst = a
-        .saturation
-        .iter()
-        .zip(&b.saturation)
-        .fold(0.0_f64, |m, (x, y)| m.max((x - y).abs()));
+    let worst = a.saturation.iter().zip(&b.saturation).fold(0.0_f64, |m, (x, y)| m.max((x - y).abs()));
     assert!(a.saturation.iter().any(|s| *s > 0.3));
     assert!(worst < 5e-3, "{worst}");
 }
@@ -204,55 +139,20 @@ fn rings_and_wedge_agree() {
 #[test]
 fn gravity_segregates() {
     const N: usize = 60;
-    let grid = Grid::cartesian(
-        vec![0.0, 1.0],
-        vec![1.0],
-        (0..=N).map(|k| k as f64).collect(),
-    )
-    .unwrap();
-    let gas = SimplePhase {
-        density: 500.0,
-        viscosity: 0.05,
-        compressibility: 1e-5,
-    };
-    let brine = SimplePhase {
-        density: 1000.0,
-        viscosity: 0.5,
-        compressibility: 1e-5,
-    };
+    let grid = Grid::cartesian(vec![0.0, 1.0], vec![1.0], (0..=N).map(|k| k as f64).collect()).unwrap();
+    let gas = SimplePhase { density: 500.0, viscosity: 0.05, compressibility: 1e-5 };
+    let brine = SimplePhase { density: 1000.0, viscosity: 0.5, compressibility: 1e-5 };
     let fluid = Fluid::simple(gas, brine, 100.0).unwrap();
-    let curves = Model::Corey {
-        swi: 0.0,
-        gas: 1.0,
-        water: 1.0,
-    }
-    .tabulate(50)
-    .unwrap();
+    let curves = Model::Corey { swi: 0.0, gas: 1.0, water: 1.0 }.tabulate(50).unwrap();
     let (k, porosity) = (vec![1000.0; N], vec![0.25; N]);
-    let mut case = Case::new(
-        grid,
-        (&k, &k, &porosity),
-        (curves, fluid),
-        100.0,
-        vec![1.0, 2.0e5],
-    )
-    .unwrap();
+    let mut case = Case::new(grid, (&k, &k, &porosity), (curves, fluid), 100.0, vec![1.0, 2.0e5]).unwrap();
     // Gas fills the lower 15 m.
-    let saturation: Vec<f64> = (0..N)
-        .map(|k| if k >= N - 15 { 1.0 } else { 0.0 })
-        .collect();
-    case.initial = Initial::State {
-        pressure: vec![100.0; N],
-        saturation,
-    };
+    let saturation: Vec<f64> = (0..N).map(|k| if k >= N - 15 { 1.0 } else { 0.0 }).collect();
+    case.initial = Initial::State { pressure: vec![100.0; N], saturation };
     case.controls.balance_tolerance = 1e-8;
     case.controls.cell_tolerance = 1e-9;
     let solution = run(&case);
-    assert!(
-        solution.statistics.mass_error < 1e-9,
-        "{:.1e}",
-        solution.statistics.mass_error
-    );
+    assert!(solution.statistics.mass_error < 1e-9, "{:.1e}", solution.statistics.mass_error);
     let end = snapshot(&solution.saturation, &case, 1);
     for (k, s) in end.iter().enumerate() {
         // The cell at the interface takes up what compression changes of the volumes.
@@ -291,10 +191,7 @@ fn steady_potential_is_thiems() {
     case.pore_volume = case.grid.pore_volume(&porosity).unwrap();
     if let Some(well) = &mut case.well {
         well.connections = (0..10)
-            .map(|row| Connection {
-                row,
-                factor: case.grid.connection_factor(row, 100.0).unwrap(),
-            })
+            .map(|row| Connection { row, factor: case.grid.connection_factor(row, 100.0).unwrap() })
             .collect();
     }
     let steady = steady_potential(&case).unwrap();
@@ -311,9 +208,7 @@ fn steady_potential_is_thiems() {
     let case = heterogeneous();
     let steady = steady_potential(&case).unwrap();
     for i in 5..23 {
-        let total: f64 = (0..10)
-            .map(|row| steady.horizontal_flux[row * 24 + i])
-            .sum();
+        let total: f64 = (0..10).map(|row| steady.horizontal_flux[row * 24 + i]).sum();
         assert!((total - 1.0).abs() < 1e-9, "column {i}: {total}");
     }
     assert!((steady.connection_flux.iter().sum::<f64>() - 1.0).abs() < 1e-12);
@@ -328,22 +223,12 @@ fn failures_are_named() {
         well.pressure_limit = Some(170.0);
     }
     let result = simulate(&case, &mut |_| ControlFlow::Continue(()));
-    assert!(
-        matches!(
-            result,
-            Err(SimulationError::PressureLimit { limit: 170.0, .. })
-        ),
-        "{result:?}"
-    );
+    assert!(matches!(result, Err(SimulationError::PressureLimit { limit: 170.0, .. })), "{result:?}");
     let case = heterogeneous();
     let mut calls = 0;
     let result = simulate(&case, &mut |_| {
         calls += 1;
-        if calls == 3 {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
+        if calls == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     assert_eq!((result, calls), (Err(SimulationError::Cancelled), 3));
     let mut case = heterogeneous();

@@ -11,10 +11,7 @@ use flow_ccs::fluid::{Fluid, Isotherm, brine_density, brine_viscosity, co2_visco
 #[test]
 fn co2_density_is_span_wagner() {
     let reference = data("fluid_reference.npz");
-    let (t, p) = (
-        reference.array("t_C").unwrap().values,
-        reference.array("P_MPa").unwrap().values,
-    );
+    let (t, p) = (reference.array("t_C").unwrap().values, reference.array("P_MPa").unwrap().values);
     let rho = reference.array("co2_rho_span_wagner").unwrap().values;
     let mut worst = 0.0_f64;
     for (i, t) in t.iter().enumerate() {
@@ -44,10 +41,7 @@ fn equation_of_state_and_its_derivatives() {
     let near = Isotherm::new(305.0).unwrap();
     let (_, slope) = near.pressure(440.0);
     let difference = (near.pressure(440.0 + h).0 - near.pressure(440.0 - h).0) / (2.0 * h);
-    assert!(
-        (slope / difference - 1.0).abs() < 1e-5,
-        "{slope} {difference}"
-    );
+    assert!((slope / difference - 1.0).abs() < 1e-5, "{slope} {difference}");
 }
 
 /// Outside the equation's range there is an error, not a number.
@@ -63,10 +57,7 @@ fn impossible_states_are_refused() {
 #[test]
 fn formulas_match_their_tables() {
     let reference = data("fluid_reference.npz");
-    let (t, p) = (
-        reference.array("t_C").unwrap().values,
-        reference.array("P_MPa").unwrap().values,
-    );
+    let (t, p) = (reference.array("t_C").unwrap().values, reference.array("P_MPa").unwrap().values);
     let rho = reference.array("co2_rho_span_wagner").unwrap().values;
     let mu = reference.array("co2_mu_fenghour_SWrho").unwrap().values;
     let water = reference.array("bw_water_rho").unwrap().values;
@@ -106,8 +97,7 @@ fn run_table_interpolates_the_equation() {
                 .max((point.density / rho - 1.0).abs())
                 .max((point.viscosity() / (mu * 1e3) - 1.0).abs());
             let h = 1e-4;
-            let slope =
-                (fluid.gas.evaluate(p + h).density - fluid.gas.evaluate(p - h).density) / (2.0 * h);
+            let slope = (fluid.gas.evaluate(p + h).density - fluid.gas.evaluate(p - h).density) / (2.0 * h);
             assert!((point.density_p / slope - 1.0).abs() < 1e-5);
             p += 0.37;
         }

@@ -13,10 +13,7 @@ use flow_ccs::stored::case_from_npz;
 fn compare(name: &str, pressure_bar: f64) {
     let case = case_from_npz(&data(&format!("{name}_case.npz"))).expect("a stored case");
     let reference = data(&format!("{name}_reference.npz"));
-    let (sg, dp) = (
-        reference.array("sg").expect("sg").values,
-        reference.array("dp_bar").expect("dp").values,
-    );
+    let (sg, dp) = (reference.array("sg").expect("sg").values, reference.array("dp_bar").expect("dp").values);
     let solution = run(&case);
     println!("{name}: day, plume MAE, pressure rel. L2");
     for (n, &time) in solution.times.iter().enumerate() {
@@ -30,24 +27,16 @@ fn compare(name: &str, pressure_bar: f64) {
         let (error, norm) = snapshot(&solution.buildup, &case, n)
             .iter()
             .zip(snapshot(&dp, &case, n))
-            .fold((0.0, 0.0), |(e, m), (a, b)| {
-                (e + (a - b) * (a - b), m + b * b)
-            });
+            .fold((0.0, 0.0), |(e, m), (a, b)| (e + (a - b) * (a - b), m + b * b));
         let pressure = (error / norm).sqrt();
         println!("{time:10.2} {plume:.5} {pressure:.5}");
         if time > 17.0 {
             assert!(plume <= 0.01, "{name}: plume MAE {plume} on day {time}");
-            assert!(
-                pressure <= pressure_bar,
-                "{name}: pressure error {pressure} on day {time}"
-            );
+            assert!(pressure <= pressure_bar, "{name}: pressure error {pressure} on day {time}");
         }
     }
     let s = &solution.statistics;
-    println!(
-        "{} steps, {} Newton iterations, mass error {:.1e}",
-        s.steps, s.newton, s.mass_error
-    );
+    println!("{} steps, {} Newton iterations, mass error {:.1e}", s.steps, s.newton, s.mass_error);
     assert!(s.max_step_mass_error <= 1e-6 && s.mass_error <= 1e-6);
 }
 

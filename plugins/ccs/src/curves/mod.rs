@@ -60,28 +60,15 @@ impl Model {
                 let se = effective(sg, swi);
                 let krg = (1.0 - se) * (1.0 - se) * (1.0 - libm::pow(se, (2.0 + lambda) / lambda));
                 let krw = libm::pow(se, (2.0 + 3.0 * lambda) / lambda);
-                [
-                    krg,
-                    krw,
-                    entry * libm::pow(se.max(CAPILLARY_END), -1.0 / lambda),
-                ]
+                [krg, krw, entry * libm::pow(se.max(CAPILLARY_END), -1.0 / lambda)]
             }
-            Self::VanGenuchten {
-                swi,
-                sgr,
-                lambda,
-                scale,
-            } => {
+            Self::VanGenuchten { swi, sgr, lambda, scale } => {
                 let se = effective(sg, swi);
                 let sh = ((1.0 - sg - swi) / (1.0 - swi - sgr)).clamp(0.0, 1.0);
                 let krg = (1.0 - sh) * (1.0 - sh) * (1.0 - sh * sh);
                 let inner = 1.0 - libm::pow(1.0 - libm::pow(se, 1.0 / lambda), lambda);
                 let held = se.max(CAPILLARY_END);
-                let pc = scale
-                    * libm::pow(
-                        (libm::pow(held, -1.0 / lambda) - 1.0).max(0.0),
-                        1.0 - lambda,
-                    );
+                let pc = scale * libm::pow((libm::pow(held, -1.0 / lambda) - 1.0).max(0.0), 1.0 - lambda);
                 [krg, se.sqrt() * inner * inner, pc]
             }
             Self::Corey { swi, gas, water } => {
@@ -95,9 +82,7 @@ impl Model {
     #[must_use]
     pub fn swi(&self) -> f64 {
         match *self {
-            Self::BrooksCorey { swi, .. }
-            | Self::VanGenuchten { swi, .. }
-            | Self::Corey { swi, .. } => swi,
+            Self::BrooksCorey { swi, .. } | Self::VanGenuchten { swi, .. } | Self::Corey { swi, .. } => swi,
         }
     }
 
@@ -115,19 +100,11 @@ impl Model {
         match *self {
             Self::BrooksCorey { lambda, entry, .. } => {
                 if !(lambda > 0.0 && entry >= 0.0) {
-                    return fail(
-                        "Brooks-Corey needs lambda > 0 and an entry pressure of 0 or more",
-                    );
+                    return fail("Brooks-Corey needs lambda > 0 and an entry pressure of 0 or more");
                 }
             }
-            Self::VanGenuchten {
-                swi,
-                sgr,
-                lambda,
-                scale,
-            } => {
-                if !(lambda > 0.0 && lambda < 1.0 && scale >= 0.0 && sgr >= 0.0 && sgr < 1.0 - swi)
-                {
+            Self::VanGenuchten { swi, sgr, lambda, scale } => {
+                if !(lambda > 0.0 && lambda < 1.0 && scale >= 0.0 && sgr >= 0.0 && sgr < 1.0 - swi) {
                     return fail(
                         "van Genuchten needs 0 < lambda < 1, a scale of 0 or more and 0 <= sgr < 1 - swi",
                     );

@@ -54,10 +54,8 @@ impl CurveTable {
     /// outside [0, 1] or of the wrong trend, a capillary pressure that falls with gas saturation.
     pub fn monotone(rows: &[[f64; 4]]) -> Result<Self, CurveError> {
         Self::build(rows, |rows, column| {
-            let secants: Vec<f64> = rows
-                .windows(2)
-                .map(|w| (w[1][column] - w[0][column]) / (w[1][0] - w[0][0]))
-                .collect();
+            let secants: Vec<f64> =
+                rows.windows(2).map(|w| (w[1][column] - w[0][column]) / (w[1][0] - w[0][0])).collect();
             let steps: Vec<f64> = rows.windows(2).map(|w| w[1][0] - w[0][0]).collect();
             let last = secants.len();
             let slopes: Vec<f64> = (0..=last)
@@ -84,19 +82,11 @@ impl CurveTable {
         check(rows)?;
         let mut cubics = vec![[[0.0; 4]; 3]; rows.len() - 1];
         for column in 1..4 {
-            for ((cubic, (d0, d1)), w) in cubics
-                .iter_mut()
-                .zip(slopes(rows, column))
-                .zip(rows.windows(2))
-            {
+            for ((cubic, (d0, d1)), w) in cubics.iter_mut().zip(slopes(rows, column)).zip(rows.windows(2)) {
                 let (h, y0, y1) = (w[1][0] - w[0][0], w[0][column], w[1][column]);
                 let secant = (y1 - y0) / h;
-                cubic[column - 1] = [
-                    y0,
-                    d0,
-                    (3.0 * secant - 2.0 * d0 - d1) / h,
-                    (d0 + d1 - 2.0 * secant) / (h * h),
-                ];
+                cubic[column - 1] =
+                    [y0, d0, (3.0 * secant - 2.0 * d0 - d1) / h, (d0 + d1 - 2.0 * secant) / (h * h)];
             }
         }
         let nodes: Vec<f64> = rows.iter().map(|r| r[0]).collect();
@@ -118,14 +108,7 @@ impl CurveTable {
             cubics,
             buckets,
             inverse_bucket: 1.0 / width,
-            end: SaturationPoint {
-                krg,
-                krg_s: 0.0,
-                krw,
-                krw_s: 0.0,
-                pc,
-                pc_s: 0.0,
-            },
+            end: SaturationPoint { krg, krg_s: 0.0, krw, krw_s: 0.0, pc, pc_s: 0.0 },
         })
     }
 
@@ -144,8 +127,7 @@ impl CurveTable {
             return self.end;
         }
         let x = (sg - first).max(0.0);
-        let mut j =
-            self.buckets[((x * self.inverse_bucket) as usize).min(self.buckets.len() - 1)] as usize;
+        let mut j = self.buckets[((x * self.inverse_bucket) as usize).min(self.buckets.len() - 1)] as usize;
         while j + 1 < self.cubics.len() && sg >= self.nodes[j + 1] {
             j += 1;
         }
@@ -177,9 +159,7 @@ fn check(rows: &[[f64; 4]]) -> Result<(), CurveError> {
             && (0.0..=1.0).contains(&krw)
             && pc >= 0.0)
         {
-            return fail(format!(
-                "row {n} ({sg}, {krg}, {krw}, {pc}) has a value outside its range"
-            ));
+            return fail(format!("row {n} ({sg}, {krg}, {krw}, {pc}) has a value outside its range"));
         }
         if let Some(before) = n.checked_sub(1).map(|m| rows[m]) {
             if sg <= before[0] {

@@ -12,8 +12,7 @@ pub fn co2_viscosity(temperature: f64, density: f64) -> (f64, f64) {
     const E: f64 = 251.196;
     let t = temperature / E;
     let l = libm::log(t);
-    let collision =
-        0.235_156 + l * (-0.491_266 + l * (5.211_155e-2 + l * (5.347_906e-2 - 1.537_102e-2 * l)));
+    let collision = 0.235_156 + l * (-0.491_266 + l * (5.211_155e-2 + l * (5.347_906e-2 - 1.537_102e-2 * l)));
     let dilute = 1.00697 * temperature.sqrt() / libm::exp(collision);
     let (d11, d21, d64, d81, d82) = (
         0.407_111_9e-2,

@@ -9,9 +9,7 @@ mod span_wagner;
 mod table;
 
 pub use correlations::{brine_density, brine_viscosity, co2_viscosity, kelvin};
-pub use span_wagner::{
-    CRITICAL_DENSITY, CRITICAL_PRESSURE, CRITICAL_TEMPERATURE, GAS_CONSTANT, Isotherm,
-};
+pub use span_wagner::{CRITICAL_DENSITY, CRITICAL_PRESSURE, CRITICAL_TEMPERATURE, GAS_CONSTANT, Isotherm};
 pub use table::PressureTable;
 
 use crate::units::BAR;
@@ -54,10 +52,7 @@ impl Brine {
     #[must_use]
     pub fn density_at(&self, pressure: f64) -> (f64, f64) {
         let [c0, c1, c2] = self.density;
-        (
-            c0 + pressure * (c1 + pressure * c2),
-            c1 + 2.0 * c2 * pressure,
-        )
+        (c0 + pressure * (c1 + pressure * c2), c1 + 2.0 * c2 * pressure)
     }
 }
 
@@ -76,11 +71,7 @@ impl Fluid {
     ///
     /// # Errors
     /// A temperature outside the equation of state, or an empty or non-positive range.
-    pub fn co2_brine(
-        temperature: f64,
-        salinity: f64,
-        range: (f64, f64),
-    ) -> Result<Self, FluidError> {
+    pub fn co2_brine(temperature: f64, salinity: f64, range: (f64, f64)) -> Result<Self, FluidError> {
         // Spacing of the table in bar: density bends sharply near the critical point.
         let spacing = if temperature < 45.0 { 0.25 } else { 1.0 };
         let (low, high) = range;
@@ -121,38 +112,21 @@ impl Fluid {
     ///
     /// # Errors
     /// A density or viscosity that is not positive over 0 to 2000 bar.
-    pub fn simple(
-        gas: SimplePhase,
-        brine: SimplePhase,
-        reference: f64,
-    ) -> Result<Self, FluidError> {
+    pub fn simple(gas: SimplePhase, brine: SimplePhase, reference: f64) -> Result<Self, FluidError> {
         let gas_table = PressureTable::new(0.0, 2000.0, 2, |p| {
             let rho = gas.density * (1.0 + gas.compressibility * (p - reference));
-            Ok([
-                (rho, gas.density * gas.compressibility),
-                (gas.viscosity, 0.0),
-            ])
+            Ok([(rho, gas.density * gas.compressibility), (gas.viscosity, 0.0)])
         })?;
         let slope = brine.density * brine.compressibility;
-        let water = Brine {
-            density: [brine.density - slope * reference, slope, 0.0],
-            viscosity: brine.viscosity,
-        };
+        let water =
+            Brine { density: [brine.density - slope * reference, slope, 0.0], viscosity: brine.viscosity };
         for p in [0.0, 2000.0] {
-            let (rho, mu) = (
-                gas_table.evaluate(p).density,
-                gas_table.evaluate(p).viscosity(),
-            );
+            let (rho, mu) = (gas_table.evaluate(p).density, gas_table.evaluate(p).viscosity());
             if !(rho > 0.0 && mu > 0.0 && water.density_at(p).0 > 0.0 && water.viscosity > 0.0) {
-                return Err(FluidError::Range(
-                    "a density or viscosity is not positive".into(),
-                ));
+                return Err(FluidError::Range("a density or viscosity is not positive".into()));
             }
         }
-        Ok(Self {
-            gas: gas_table,
-            brine: water,
-        })
+        Ok(Self { gas: gas_table, brine: water })
     }
 }
 

@@ -90,9 +90,7 @@ impl Isotherm {
     /// [`FluidError::Temperature`] outside the range.
     pub fn new(temperature: f64) -> Result<Self, FluidError> {
         if !(216.592..=1100.0).contains(&temperature) {
-            return Err(FluidError::Temperature {
-                kelvin: temperature,
-            });
+            return Err(FluidError::Temperature { kelvin: temperature });
         }
         let tau = CRITICAL_TEMPERATURE / temperature;
         Ok(Self {
@@ -102,8 +100,7 @@ impl Isotherm {
             gaussian: GAUSSIAN.map(|(n, _, t, _, beta, gamma)| {
                 n * libm::pow(tau, t) * libm::exp(-beta * (tau - gamma) * (tau - gamma))
             }),
-            critical: CRITICAL
-                .map(|(n, ..)| n * libm::exp(-CRITICAL_D * (tau - 1.0) * (tau - 1.0))),
+            critical: CRITICAL.map(|(n, ..)| n * libm::exp(-CRITICAL_D * (tau - 1.0) * (tau - 1.0))),
         })
     }
 
@@ -113,10 +110,7 @@ impl Isotherm {
         let d = density / CRITICAL_DENSITY;
         let (a1, a2) = self.residual_derivatives(d);
         let rt = GAS_CONSTANT * self.temperature;
-        (
-            density * rt * (1.0 + d * a1),
-            rt * (1.0 + 2.0 * d * a1 + d * d * a2),
-        )
+        (density * rt * (1.0 + d * a1), rt * (1.0 + 2.0 * d * a1 + d * d * a2))
     }
 
     /// First and second derivative of the residual Helmholtz energy with the reduced density.
@@ -157,11 +151,7 @@ impl Isotherm {
     fn critical_derivatives(&self, d: f64) -> (f64, f64) {
         // At the critical density itself the distance function has no second derivative: a
         // neighbouring density (relative distance 1e-8) stands for it.
-        let e = if (d - 1.0).abs() < 1e-8 {
-            1e-8
-        } else {
-            d - 1.0
-        };
+        let e = if (d - 1.0).abs() < 1e-8 { 1e-8 } else { d - 1.0 };
         let y = e * e;
         let half = 1.0 / (2.0 * CRITICAL_BETA);
         let yh = libm::pow(y, half);
@@ -172,28 +162,19 @@ impl Isotherm {
             let delta = theta * theta + big_b * ya;
             // Derivatives of the distance function with the reduced density.
             let yh1 = yh / y;
-            let delta1 =
-                e * (CRITICAL_A * theta * 2.0 / CRITICAL_BETA * yh1 + 2.0 * big_b * a * ya / y);
+            let delta1 = e * (CRITICAL_A * theta * 2.0 / CRITICAL_BETA * yh1 + 2.0 * big_b * a * ya / y);
             let delta2 = delta1 / e
                 + y * (4.0 * big_b * a * (a - 1.0) * ya / (y * y)
-                    + 2.0
-                        * (CRITICAL_A / CRITICAL_BETA)
-                        * (CRITICAL_A / CRITICAL_BETA)
-                        * yh1
-                        * yh1
+                    + 2.0 * (CRITICAL_A / CRITICAL_BETA) * (CRITICAL_A / CRITICAL_BETA) * yh1 * yh1
                     + CRITICAL_A * theta * 4.0 / CRITICAL_BETA * (half - 1.0) * yh1 / y);
             let power = libm::pow(delta, b);
             let power1 = b * power / delta * delta1;
-            let power2 = b
-                * (power / delta * delta2 + (b - 1.0) * power / (delta * delta) * delta1 * delta1);
+            let power2 = b * (power / delta * delta2 + (b - 1.0) * power / (delta * delta) * delta1 * delta1);
             let psi = libm::exp(-c * y);
             let psi1 = -2.0 * c * e * psi;
             let psi2 = (2.0 * c * y - 1.0) * 2.0 * c * psi;
             a1 += n * (power * (psi + d * psi1) + power1 * d * psi);
-            a2 += n
-                * (power * (2.0 * psi1 + d * psi2)
-                    + 2.0 * power1 * (psi + d * psi1)
-                    + power2 * d * psi);
+            a2 += n * (power * (2.0 * psi1 + d * psi2) + 2.0 * power1 * (psi + d * psi1) + power2 * d * psi);
         }
         (a1, a2)
     }
@@ -241,11 +222,7 @@ impl Isotherm {
                 high = high.min(rho);
             }
             let next = rho + step;
-            rho = if slope > 0.0 && next > low && next < high {
-                next
-            } else {
-                0.5 * (low + high)
-            };
+            rho = if slope > 0.0 && next > low && next < high { next } else { 0.5 * (low + high) };
             if high - low <= 1e-13 * rho {
                 return Ok((rho, 1.0 / slope));
             }

@@ -48,10 +48,7 @@ impl PressureTable {
         let h = (high - low) / intervals as f64;
         let mut node = |j: usize| -> Result<[(f64, f64); 2], FluidError> {
             let [(rho, rho_p), (mu, mu_p)] = f(low + h * j as f64)?;
-            Ok([
-                (rho, rho_p * h),
-                (rho / mu, (rho_p - rho * mu_p / mu) / mu * h),
-            ])
+            Ok([(rho, rho_p * h), (rho / mu, (rho_p - rho * mu_p / mu) / mu * h)])
         };
         let mut left = node(0)?;
         let mut cubics = Vec::with_capacity(intervals);
@@ -59,22 +56,12 @@ impl PressureTable {
             let right = node(j + 1)?;
             let mut entry = [[0.0; 4]; 2];
             for (cubic, (&(y0, d0), &(y1, d1))) in entry.iter_mut().zip(left.iter().zip(&right)) {
-                *cubic = [
-                    y0,
-                    d0,
-                    3.0 * (y1 - y0) - 2.0 * d0 - d1,
-                    2.0 * (y0 - y1) + d0 + d1,
-                ];
+                *cubic = [y0, d0, 3.0 * (y1 - y0) - 2.0 * d0 - d1, 2.0 * (y0 - y1) + d0 + d1];
             }
             cubics.push(entry);
             left = right;
         }
-        Ok(Self {
-            low,
-            high,
-            inverse_step: 1.0 / h,
-            cubics,
-        })
+        Ok(Self { low, high, inverse_step: 1.0 / h, cubics })
     }
 
     /// The range of pressures tabulated, bar.

@@ -177,9 +177,7 @@ pub enum SimulationError {
         limit: usize,
     },
     /// The injector needs more pressure than allowed.
-    #[error(
-        "the injector reaches its pressure limit of {limit} bar on day {time:.3} ({pressure:.1} bar)"
-    )]
+    #[error("the injector reaches its pressure limit of {limit} bar on day {time:.3} ({pressure:.1} bar)")]
     PressureLimit {
         /// Day on which it happens.
         time: f64,
@@ -298,10 +296,7 @@ impl Case {
             active: vec![true; cells],
             pore_volume: grid.pore_volume(porosity)?,
             transmissibility: grid.transmissibility(horizontal, vertical)?,
-            rock: Rock {
-                compressibility: 4.35e-5,
-                reference_pressure: pressure_top,
-            },
+            rock: Rock { compressibility: 4.35e-5, reference_pressure: pressure_top },
             curves: vec![curves],
             region: vec![0; cells],
             capillary_scale: vec![1.0; cells],
@@ -327,14 +322,8 @@ impl Case {
         for (name, len) in [
             ("active", self.active.len()),
             ("pore_volume", self.pore_volume.len()),
-            (
-                "horizontal transmissibility",
-                self.transmissibility.horizontal.len(),
-            ),
-            (
-                "vertical transmissibility",
-                self.transmissibility.vertical.len(),
-            ),
+            ("horizontal transmissibility", self.transmissibility.horizontal.len()),
+            ("vertical transmissibility", self.transmissibility.vertical.len()),
             ("region", self.region.len()),
             ("capillary_scale", self.capillary_scale.len()),
         ] {
@@ -348,9 +337,7 @@ impl Case {
             return fail("transmissibilities must be finite and not negative".into());
         }
         if !(self.pore_volume.iter().all(positive) && self.capillary_scale.iter().all(positive)) {
-            return fail(
-                "pore volumes and capillary scales must be finite and not negative".into(),
-            );
+            return fail("pore volumes and capillary scales must be finite and not negative".into());
         }
         if self.region.iter().any(|r| *r as usize >= self.curves.len()) {
             return fail("a region has no saturation functions".into());
@@ -361,7 +348,7 @@ impl Case {
         }
         if self.report_times.is_empty()
             || self.report_times[0] <= 0.0
-            || self.report_times.windows(2).any(|w| !(w[1] > w[0]))
+            || self.report_times.windows(2).any(|w| w[1] <= w[0])
             || !self.report_times.iter().all(|t| t.is_finite())
         {
             return fail("report times must be positive, finite and increasing".into());
@@ -375,16 +362,10 @@ impl Case {
                     return fail(format!("perforation in row {} is outside the grid", c.row));
                 }
                 if !live(c.row * self.grid.columns() + well.column) {
-                    return fail(format!(
-                        "perforation in row {} lies in an inactive cell",
-                        c.row
-                    ));
+                    return fail(format!("perforation in row {} lies in an inactive cell", c.row));
                 }
                 if !(c.factor > 0.0 && c.factor.is_finite()) {
-                    return fail(format!(
-                        "the connection factor of row {} is not positive",
-                        c.row
-                    ));
+                    return fail(format!("the connection factor of row {} is not positive", c.row));
                 }
             }
             if well.connections.windows(2).any(|w| w[1].row <= w[0].row) {
@@ -394,11 +375,7 @@ impl Case {
         if self.sources.iter().any(|s| !live(s.cell)) || self.fixed.iter().any(|c| !live(*c)) {
             return fail("a source or fixed cell is not active".into());
         }
-        if let Initial::State {
-            pressure,
-            saturation,
-        } = &self.initial
-        {
+        if let Initial::State { pressure, saturation } = &self.initial {
             if pressure.len() != cells || saturation.len() != cells {
                 return fail("the initial state has the wrong shape".into());
             }

@@ -9,12 +9,15 @@ pub(super) const LANES: usize = 8;
 /// Rows updated together.
 const TILE: usize = 4;
 
+/// Two products with one pass over the matrix: matrix, size, leading dimension, vectors, results.
+type ProductTwo = unsafe fn(&[f64], usize, usize, [&[f64]; 2], [&mut [f64]; 2]);
+
 /// The kernels for this machine.
 #[derive(Clone, Copy)]
 pub(super) struct Kernels {
     invert: unsafe fn(&mut [f64], usize, usize, &mut [f64]) -> bool,
     product: unsafe fn(&[f64], usize, usize, &[f64], &mut [f64]),
-    product_two: unsafe fn(&[f64], usize, usize, [&[f64]; 2], [&mut [f64]; 2]),
+    product_two: ProductTwo,
 }
 
 /// Rows (and pivots) a matrix of `n` unknowns is padded to.
@@ -45,18 +48,10 @@ impl Kernels {
                 };
             }
             if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                return Self {
-                    invert: invert_avx2,
-                    product: product_avx2,
-                    product_two: product_two_avx2,
-                };
+                return Self { invert: invert_avx2, product: product_avx2, product_two: product_two_avx2 };
             }
         }
-        Self {
-            invert: invert_portable,
-            product: product_portable,
-            product_two: product_two_portable,
-        }
+        Self { invert: invert_portable, product: product_portable, product_two: product_two_portable }
     }
 
     /// Inverts the `n` x `n` matrix `a` in place, without pivoting across blocks; rows `n..padded`
@@ -142,12 +137,7 @@ fn invert_block<const NB: usize>(p: &mut [[f64; NB]; NB]) -> bool {
 
 /// Blocked Gauss–Jordan inversion: one sweep over pivot blocks, each a rank-`NB` update.
 #[inline(always)]
-fn sweep<const FMA: bool, const NB: usize>(
-    a: &mut [f64],
-    rows: usize,
-    ld: usize,
-    panel: &mut [f64],
-) -> bool {
+fn sweep<const FMA: bool, const NB: usize>(a: &mut [f64], rows: usize, ld: usize, panel: &mut [f64]) -> bool {
     for k in (0..rows).step_by(NB) {
         let mut pivot = [[0.0; NB]; NB];
         for (r, row) in pivot.iter_mut().enumerate() {
@@ -231,7 +221,7 @@ fn update<const FMA: bool, const NB: usize>(
 #[inline(always)]
 fn invert_any<const FMA: bool>(a: &mut [f64], rows: usize, ld: usize, work: &mut [f64]) -> bool {
     // The block size follows from the padding, so both agree with `padded_rows`.
-    if ld > 44 && rows % 8 == 0 {
+    if ld > 44 && rows.is_multiple_of(8) {
         sweep::<FMA, 8>(a, rows, ld, work)
     } else {
         sweep::<FMA, 4>(a, rows, ld, work)
@@ -253,13 +243,7 @@ fn product_any<const FMA: bool>(a: &[f64], n: usize, ld: usize, x: &[f64], y: &m
 }
 
 #[inline(always)]
-fn product_two_any<const FMA: bool>(
-    a: &[f64],
-    n: usize,
-    ld: usize,
-    x: [&[f64]; 2],
-    y: [&mut [f64]; 2],
-) {
+fn product_two_any<const FMA: bool>(a: &[f64], n: usize, ld: usize, x: [&[f64]; 2], y: [&mut [f64]; 2]) {
     let [x0, x1] = x;
     let [y0, y1] = y;
     for (r, (out0, out1)) in y0.iter_mut().zip(y1.iter_mut()).enumerate().take(n) {
@@ -343,9 +327,7 @@ mod tests {
             let ld = leading(n);
             let mut state = 1u64;
             let mut next = || {
-                state = state
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1);
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                 (state >> 33) as f64 / f64::from(1u32 << 31) - 0.5
             };
             let mut a = vec![0.0; padded_rows(n) * ld];

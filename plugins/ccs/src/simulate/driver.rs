@@ -146,10 +146,7 @@ impl<'a> Run<'a> {
                     }
                 }
                 if self.statistics.newton > controls.max_total_newton {
-                    return Err(SimulationError::TooMuchWork {
-                        time,
-                        limit: controls.max_total_newton,
-                    });
+                    return Err(SimulationError::TooMuchWork { time, limit: controls.max_total_newton });
                 }
             }
             self.snapshot(&mut solution);
@@ -188,13 +185,9 @@ impl<'a> Run<'a> {
             let (converged, mass_error) = self.converged(dt, controls, exhausted);
             // The balances say little about pressure where compressibility is small: the update that
             // led here does, since the next one would be much smaller still.
-            let settled =
-                iterations > 0 && self.update.largest_pressure() <= controls.pressure_tolerance;
+            let settled = iterations > 0 && self.update.largest_pressure() <= controls.pressure_tolerance;
             if converged && settled {
-                return Ok(StepReport {
-                    iterations,
-                    mass_error,
-                });
+                return Ok(StepReport { iterations, mass_error });
             }
             if iterations == controls.max_newton {
                 break;
@@ -293,27 +286,17 @@ impl<'a> Run<'a> {
     fn accept(&mut self, time: f64, done: &StepReport) -> Result<(), SimulationError> {
         if let Some(well) = &self.system.well {
             if well.bhp > well.limit {
-                return Err(SimulationError::PressureLimit {
-                    time,
-                    pressure: well.bhp,
-                    limit: well.limit,
-                });
+                return Err(SimulationError::PressureLimit { time, pressure: well.bhp, limit: well.limit });
             }
             self.bhp = well.bhp;
         }
         self.check_range(time)?;
         self.pressure.copy_from_slice(&self.system.pressure);
         self.saturation.copy_from_slice(&self.system.saturation);
-        self.predictor.accept(
-            time,
-            &self.initial_pressure,
-            &self.pressure,
-            &self.saturation,
-        );
+        self.predictor.accept(time, &self.initial_pressure, &self.pressure, &self.saturation);
         self.statistics.steps += 1;
         self.statistics.times.push(time);
-        self.statistics.max_step_mass_error =
-            self.statistics.max_step_mass_error.max(done.mass_error);
+        self.statistics.max_step_mass_error = self.statistics.max_step_mass_error.max(done.mass_error);
         Ok(())
     }
 
@@ -322,12 +305,7 @@ impl<'a> Run<'a> {
         for (p, near) in self.system.pressure.iter().zip(&self.system.near_gas) {
             // Where there is no gas its table is not used.
             if *near && !(low..=high).contains(p) {
-                return Err(SimulationError::FluidRange {
-                    time,
-                    pressure: *p,
-                    low,
-                    high,
-                });
+                return Err(SimulationError::FluidRange { time, pressure: *p, low, high });
             }
         }
         Ok(())
@@ -360,13 +338,9 @@ impl<'a> Run<'a> {
         let mut statistics = std::mem::take(&mut self.statistics);
         statistics.injected = self.system.gas_rate() * end;
         statistics.in_place = self.system.gas_in_place();
-        let scale = if statistics.injected == 0.0 {
-            statistics.in_place.max(1.0)
-        } else {
-            statistics.injected.abs()
-        };
-        statistics.mass_error =
-            (statistics.in_place - self.initial_gas - statistics.injected).abs() / scale;
+        let scale =
+            if statistics.injected == 0.0 { statistics.in_place.max(1.0) } else { statistics.injected.abs() };
+        statistics.mass_error = (statistics.in_place - self.initial_gas - statistics.injected).abs() / scale;
         if statistics.cuts > statistics.steps {
             solution.warnings.push(format!(
                 "{} steps had to be repeated with shorter ones ({} accepted)",
@@ -404,10 +378,7 @@ fn next_step(controls: &Controls, dt: f64, proposal: f64, iterations: usize) -> 
 /// Sets pressures and saturations of time 0.
 fn initialise(case: &Case, mesh: &Mesh, system: &mut System) {
     match &case.initial {
-        Initial::State {
-            pressure,
-            saturation,
-        } => {
+        Initial::State { pressure, saturation } => {
             for (c, &g) in mesh.grid_cell.iter().enumerate() {
                 system.pressure[c] = pressure[g as usize];
                 system.saturation[c] = saturation[g as usize];
@@ -427,11 +398,7 @@ fn initialise(case: &Case, mesh: &Mesh, system: &mut System) {
 /// balance, with the mean density of neighbouring rows as in the fluxes.
 fn hydrostatic(case: &Case, pressure_top: f64) -> Vec<f64> {
     let brine = &case.fluid.brine;
-    let mut above = (
-        case.grid.z_faces()[0],
-        pressure_top,
-        brine.density_at(pressure_top).0,
-    );
+    let mut above = (case.grid.z_faces()[0], pressure_top, brine.density_at(pressure_top).0);
     let mut rows = Vec::with_capacity(case.grid.rows());
     for k in 0..case.grid.rows() {
         let depth = case.grid.depth(k);

@@ -15,43 +15,19 @@ fn case(columns: usize, rows: usize) -> Case {
     let noise = |c: usize, salt: f64| libm::sin(12.9898 * c as f64 + salt);
     let kr: Vec<f64> = (0..n).map(|c| 100.0 * libm::exp(noise(c, 0.0))).collect();
     let porosity: Vec<f64> = (0..n).map(|c| 0.2 + 0.05 * noise(c, 1.0)).collect();
-    let model = Model::VanGenuchten {
-        swi: 0.15,
-        sgr: 0.02,
-        lambda: 0.45,
-        scale: 0.3,
-    };
+    let model = Model::VanGenuchten { swi: 0.15, sgr: 0.02, lambda: 0.45, scale: 0.3 };
     let fluid = Fluid::co2_brine(48.0, 0.03, (60.0, 500.0)).unwrap();
     let curves = model.tabulate(60).unwrap();
-    let mut case = Case::new(
-        grid,
-        (&kr, &kr, &porosity),
-        (curves, fluid),
-        120.0,
-        vec![1.0],
-    )
-    .unwrap();
+    let mut case = Case::new(grid, (&kr, &kr, &porosity), (curves, fluid), 120.0, vec![1.0]).unwrap();
     for c in 0..n {
         case.capillary_scale[c] = leverett(kr[c], porosity[c], 100.0, 0.2);
         case.active[c] = c != columns + 1;
     }
     let connections = (0..rows.min(3))
-        .map(|row| Connection {
-            row,
-            factor: case.grid.connection_factor(row, kr[row * columns]).unwrap(),
-        })
+        .map(|row| Connection { row, factor: case.grid.connection_factor(row, kr[row * columns]).unwrap() })
         .collect();
-    case.well = Some(Well {
-        column: 0,
-        connections,
-        rate: 4.0e5,
-        pressure_limit: None,
-    });
-    case.sources = vec![Source {
-        cell: n - 1,
-        gas: 0.0,
-        water: -100.0,
-    }];
+    case.well = Some(Well { column: 0, connections, rate: 4.0e5, pressure_limit: None });
+    case.sources = vec![Source { cell: n - 1, gas: 0.0, water: -100.0 }];
     case.fixed = vec![n - 2];
     case
 }
@@ -67,14 +43,9 @@ fn update_removes_the_linearised_residual() {
         let mut system = System::new(&case, &mesh);
         for c in 0..mesh.cells() {
             let g = mesh.grid_cell[c] as usize;
-            system.pressure[c] =
-                125.0 + 0.4 * (g / columns) as f64 + 2.0 * libm::sin(3.7 * g as f64);
+            system.pressure[c] = 125.0 + 0.4 * (g / columns) as f64 + 2.0 * libm::sin(3.7 * g as f64);
             let gas = g % columns < columns / 2;
-            system.saturation[c] = if gas {
-                0.3 + 0.25 * libm::sin(1.3 * g as f64)
-            } else {
-                0.0
-            };
+            system.saturation[c] = if gas { 0.3 + 0.25 * libm::sin(1.3 * g as f64) } else { 0.0 };
         }
         system.update_states();
         system.begin_step();
@@ -106,22 +77,14 @@ fn update_removes_the_linearised_residual() {
             system.well.as_mut().unwrap().bhp = 150.0 + t * update.bhp;
             residual(&mut system)
         };
-        let largest = update
-            .pressure
-            .iter()
-            .chain(&update.saturation)
-            .fold(0.0_f64, |m, v| m.max(v.abs()));
+        let largest = update.pressure.iter().chain(&update.saturation).fold(0.0_f64, |m, v| m.max(v.abs()));
         let t = 1e-6 / largest;
         // Saturations of dry cells must not become negative: forward differences, second order.
         let (one, two) = (along(t), along(2.0 * t));
         let scale = base.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
         for (i, r) in base.iter().enumerate() {
             let slope = (4.0 * one[i] - two[i] - 3.0 * r) / (2.0 * t);
-            assert!(
-                (slope + r).abs() < 1e-5 * scale,
-                "{columns} x {rows}, row {i}: {slope} for {}",
-                -r
-            );
+            assert!((slope + r).abs() < 1e-5 * scale, "{columns} x {rows}, row {i}: {slope} for {}", -r);
         }
     }
 }

@@ -79,9 +79,7 @@ pub(super) struct Update {
 impl Update {
     /// Largest change of a pressure, bar.
     pub(super) fn largest_pressure(&self) -> f64 {
-        self.pressure
-            .iter()
-            .fold(self.bhp.abs(), |m, dp| m.max(dp.abs()))
+        self.pressure.iter().fold(self.bhp.abs(), |m, dp| m.max(dp.abs()))
     }
 
     /// Whether nothing changes by more than rounding does (pressures are some hundred bar).
@@ -145,11 +143,7 @@ impl LineSolver {
         let lines = mesh.lines();
         let fresh = self.outer_step != dt;
         self.number_unknowns(system, dt, fresh);
-        let kept = if fresh {
-            0
-        } else {
-            self.unchanged_lines(system)
-        };
+        let kept = if fresh { 0 } else { self.unchanged_lines(system) };
         for l in kept..lines {
             if fresh || l <= self.centre {
                 self.assemble(system, l, dt);
@@ -257,11 +251,7 @@ impl LineSolver {
         let per_day = 1.0 / dt;
         for c in mesh.line[l]..mesh.line[l + 1] {
             let s = &system.states[c];
-            let wg = if self.count[c] == 2 {
-                1.0 / s.gas_density
-            } else {
-                0.0
-            };
+            let wg = if self.count[c] == 2 { 1.0 / s.gas_density } else { 0.0 };
             self.weight[c] = [1.0 / s.water_density, wg];
             self.factored_at[c] = [system.pressure[c], system.saturation[c]];
             let mass = FluxPair {
@@ -300,10 +290,7 @@ impl LineSolver {
         }
         for c in system.well.iter().flat_map(|w| &w.connections) {
             if (mesh.line[l]..mesh.line[l + 1]).contains(&c.cell) {
-                let inflow = FluxPair {
-                    water: (0.0, 0.0),
-                    gas: (c.inflow_p, c.inflow_s),
-                };
+                let inflow = FluxPair { water: (0.0, 0.0), gas: (c.inflow_p, c.inflow_s) };
                 let block = self.weigh(c.cell, &inflow, -1.0);
                 self.add(l, c.cell, c.cell, &block);
             }
@@ -321,13 +308,9 @@ impl LineSolver {
 
     #[inline]
     fn add(&mut self, l: usize, row: usize, column: usize, block: &Block) {
-        let (rows, columns) = (
-            usize::from(self.count[row]),
-            usize::from(self.count[column]),
-        );
+        let (rows, columns) = (usize::from(self.count[row]), usize::from(self.count[column]));
         let ld = leading(self.size[l]);
-        let at =
-            self.matrix_start[l] + self.offset[row] as usize * ld + self.offset[column] as usize;
+        let at = self.matrix_start[l] + self.offset[row] as usize * ld + self.offset[column] as usize;
         for r in 0..rows {
             for c in 0..columns {
                 self.matrices[at + r * ld + c] += block[2 * r + c];
@@ -371,11 +354,7 @@ impl LineSolver {
             let face = mesh.faces[f];
             let (a, b) = (face.a as usize, face.b as usize);
             let (source, target) = if outwards { (a, b) } else { (b, a) };
-            let into = if outwards {
-                self.lower[f]
-            } else {
-                self.upper[f]
-            };
+            let into = if outwards { self.lower[f] } else { self.upper[f] };
             let (ns, nt) = (self.count[source], self.count[target]);
             if ns == 0 {
                 continue;
@@ -423,11 +402,7 @@ impl LineSolver {
         for f in faces {
             let face = mesh.faces[f];
             let (a, b) = (face.a as usize, face.b as usize);
-            let (source, target, back) = if outwards {
-                (a, b, self.upper[f])
-            } else {
-                (b, a, self.lower[f])
-            };
+            let (source, target, back) = if outwards { (a, b, self.upper[f]) } else { (b, a, self.lower[f]) };
             let (ns, nt) = (self.count[source], self.count[target]);
             if ns == 0 {
                 continue;
@@ -511,11 +486,9 @@ impl LineSolver {
         let place = start..start + ld;
         if two {
             let rhs = [&b0[place.clone()], &b1[place.clone()]];
-            self.kernels
-                .product_two(matrix, n, rhs, [&mut x0[place.clone()], &mut x1[place]]);
+            self.kernels.product_two(matrix, n, rhs, [&mut x0[place.clone()], &mut x1[place]]);
         } else {
-            self.kernels
-                .product(matrix, n, &b0[place.clone()], &mut x0[place]);
+            self.kernels.product(matrix, n, &b0[place.clone()], &mut x0[place]);
         }
     }
 
@@ -533,19 +506,10 @@ impl LineSolver {
         for f in mesh.cross_faces(from.min(to)) {
             let face = mesh.faces[f];
             let (a, b) = (face.a as usize, face.b as usize);
-            let (source, target, block) = if outwards {
-                (a, b, &self.lower[f])
-            } else {
-                (b, a, &self.upper[f])
-            };
-            let (ns, nt) = (
-                usize::from(self.count[source]),
-                usize::from(self.count[target]),
-            );
-            let (i, j) = (
-                from_start + self.offset[source] as usize,
-                to_start + self.offset[target] as usize,
-            );
+            let (source, target, block) =
+                if outwards { (a, b, &self.lower[f]) } else { (b, a, &self.upper[f]) };
+            let (ns, nt) = (usize::from(self.count[source]), usize::from(self.count[target]));
+            let (i, j) = (from_start + self.offset[source] as usize, to_start + self.offset[target] as usize);
             for e in 0..nt {
                 for u in 0..ns {
                     self.rhs[v][j + e] -= block[2 * e + u] * self.x[v][i + u];
@@ -585,11 +549,7 @@ impl LineSolver {
             for c in mesh.line[l]..mesh.line[l + 1] {
                 let at = place(c, l);
                 let value = |e: usize| {
-                    let correction = if with_well {
-                        self.x[1][at + e] * update.bhp
-                    } else {
-                        0.0
-                    };
+                    let correction = if with_well { self.x[1][at + e] * update.bhp } else { 0.0 };
                     self.x[0][at + e] - correction
                 };
                 let dp = if self.count[c] > 0 { value(0) } else { 0.0 };
@@ -611,13 +571,7 @@ struct FluxPair {
 
 fn pairs(water: &FluxDerivatives, gas: &FluxDerivatives) -> (FluxPair, FluxPair) {
     (
-        FluxPair {
-            water: (water.pa, water.sa),
-            gas: (gas.pa, gas.sa),
-        },
-        FluxPair {
-            water: (water.pb, water.sb),
-            gas: (gas.pb, gas.sb),
-        },
+        FluxPair { water: (water.pa, water.sa), gas: (gas.pa, gas.sa) },
+        FluxPair { water: (water.pb, water.sb), gas: (gas.pb, gas.sb) },
     )
 }

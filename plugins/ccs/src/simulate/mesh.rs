@@ -37,17 +37,9 @@ impl Mesh {
     pub(super) fn new(case: &Case) -> Self {
         let (rows, columns) = (case.grid.rows(), case.grid.columns());
         let along_z = rows <= columns;
-        let (lines, length) = if along_z {
-            (columns, rows)
-        } else {
-            (rows, columns)
-        };
+        let (lines, length) = if along_z { (columns, rows) } else { (rows, columns) };
         let grid_index = |l: usize, q: usize| {
-            if along_z {
-                q * columns + l
-            } else {
-                l * columns + q
-            }
+            if along_z { q * columns + l } else { l * columns + q }
         };
         let is_active = |g: usize| case.active[g] && case.pore_volume[g] > 0.0;
         let mut mesh = Self {
@@ -70,33 +62,18 @@ impl Mesh {
         }
         let t = &case.transmissibility;
         // Faces within a line join vertical neighbours when lines are columns.
-        let (within, across) = if along_z {
-            (&t.vertical, &t.horizontal)
-        } else {
-            (&t.horizontal, &t.vertical)
-        };
+        let (within, across) =
+            if along_z { (&t.vertical, &t.horizontal) } else { (&t.horizontal, &t.vertical) };
         let depth = |g: usize| case.grid.depth(g / columns);
         for l in 0..lines {
             mesh.inner.push(mesh.faces.len());
             for q in 1..length {
-                mesh.join(
-                    grid_index(l, q - 1),
-                    grid_index(l, q),
-                    within,
-                    &depth,
-                    case.gravity,
-                );
+                mesh.join(grid_index(l, q - 1), grid_index(l, q), within, &depth, case.gravity);
             }
             mesh.cross.push(mesh.faces.len());
             if l + 1 < lines {
                 for q in 0..length {
-                    mesh.join(
-                        grid_index(l, q),
-                        grid_index(l + 1, q),
-                        across,
-                        &depth,
-                        case.gravity,
-                    );
+                    mesh.join(grid_index(l, q), grid_index(l + 1, q), across, &depth, case.gravity);
                 }
             }
         }
@@ -104,22 +81,10 @@ impl Mesh {
         mesh
     }
 
-    fn join(
-        &mut self,
-        from: usize,
-        to: usize,
-        t: &[f64],
-        depth: &dyn Fn(usize) -> f64,
-        gravity: f64,
-    ) {
+    fn join(&mut self, from: usize, to: usize, t: &[f64], depth: &dyn Fn(usize) -> f64, gravity: f64) {
         let (a, b) = (self.active_cell[from], self.active_cell[to]);
         if a != u32::MAX && b != u32::MAX && t[from] > 0.0 {
-            self.faces.push(Face {
-                a,
-                b,
-                t: t[from],
-                fall: gravity * (depth(from) - depth(to)),
-            });
+            self.faces.push(Face { a, b, t: t[from], fall: gravity * (depth(from) - depth(to)) });
         }
     }
 

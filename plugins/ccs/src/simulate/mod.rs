@@ -20,8 +20,7 @@ mod well;
 mod jacobian_tests;
 
 pub use case::{
-    Case, Connection, Controls, Initial, Progress, Rock, SimulationError, Solution, Source,
-    Statistics, Well,
+    Case, Connection, Controls, Initial, Progress, Rock, SimulationError, Solution, Source, Statistics, Well,
 };
 pub use driver::simulate;
 pub use potential::{SteadyPotential, steady_potential};

@@ -30,38 +30,24 @@ pub struct SteadyPotential {
 pub fn steady_potential(case: &Case) -> Result<SteadyPotential, SimulationError> {
     case.check()?;
     let Some(well) = &case.well else {
-        return Err(SimulationError::Case(
-            "a steady potential needs a well".into(),
-        ));
+        return Err(SimulationError::Case("a steady potential needs a well".into()));
     };
     let mesh = Mesh::new(case);
     let columns = case.grid.columns();
-    let sink: Vec<bool> = mesh
-        .grid_cell
-        .iter()
-        .map(|g| *g as usize % columns == columns - 1)
-        .collect();
+    let sink: Vec<bool> = mesh.grid_cell.iter().map(|g| *g as usize % columns == columns - 1).collect();
     let perforated: Vec<(usize, f64)> = well
         .connections
         .iter()
-        .map(|c| {
-            (
-                mesh.active_cell[c.row * columns + well.column] as usize,
-                c.factor,
-            )
-        })
+        .map(|c| (mesh.active_cell[c.row * columns + well.column] as usize, c.factor))
         .collect();
     // Unit well potential; the flow it drives scales the result.
     let unit = solve(&mesh, &sink, &perforated)
         .ok_or_else(|| SimulationError::Case("the steady pressure equation is singular".into()))?;
-    let inflow: Vec<f64> = perforated
-        .iter()
-        .map(|&(c, factor)| factor * (1.0 - unit[c]))
-        .collect();
+    let inflow: Vec<f64> = perforated.iter().map(|&(c, factor)| factor * (1.0 - unit[c])).collect();
     let total: f64 = inflow.iter().sum();
     // Rounding leaves about 1e-16 of the largest factor where nothing flows.
     let strongest = perforated.iter().map(|p| p.1).fold(0.0, f64::max);
-    if !(total > 1e-12 * strongest) {
+    if total.is_nan() || total <= 1e-12 * strongest {
         return Err(SimulationError::Case(
             "the perforations have no connection to the outermost column".into(),
         ));
@@ -78,16 +64,9 @@ pub fn steady_potential(case: &Case) -> Result<SteadyPotential, SimulationError>
         result.potential[g as usize] = unit[c] / total;
     }
     for face in &mesh.faces {
-        let (a, b) = (
-            mesh.grid_cell[face.a as usize] as usize,
-            mesh.grid_cell[face.b as usize] as usize,
-        );
+        let (a, b) = (mesh.grid_cell[face.a as usize] as usize, mesh.grid_cell[face.b as usize] as usize);
         let flux = face.t * (unit[face.a as usize] - unit[face.b as usize]) / total;
-        let fluxes = if b == a + 1 {
-            &mut result.horizontal_flux
-        } else {
-            &mut result.vertical_flux
-        };
+        let fluxes = if b == a + 1 { &mut result.horizontal_flux } else { &mut result.vertical_flux };
         fluxes[a] = flux;
     }
     Ok(result)
@@ -120,11 +99,7 @@ fn solve(mesh: &Mesh, sink: &[bool], perforated: &[(usize, f64)]) -> Option<Vec<
     // The matrix is symmetric: couplings to a sink are dropped, since its potential is 0.
     let coupling = |f: usize| {
         let face = mesh.faces[f];
-        if sink[face.a as usize] || sink[face.b as usize] {
-            0.0
-        } else {
-            face.t
-        }
+        if sink[face.a as usize] || sink[face.b as usize] { 0.0 } else { face.t }
     };
     let mut inverses: Vec<Vec<f64>> = Vec::with_capacity(lines);
     let mut x = vec![0.0; mesh.cells()];
@@ -138,10 +113,7 @@ fn solve(mesh: &Mesh, sink: &[bool], perforated: &[(usize, f64)]) -> Option<Vec<
             matrix[q * ld + q] = diagonal[first + q];
         }
         for f in mesh.inner_faces(l) {
-            let (a, b) = (
-                mesh.faces[f].a as usize - first,
-                mesh.faces[f].b as usize - first,
-            );
+            let (a, b) = (mesh.faces[f].a as usize - first, mesh.faces[f].b as usize - first);
             matrix[a * ld + b] -= coupling(f);
             matrix[b * ld + a] -= coupling(f);
         }
@@ -149,17 +121,10 @@ fn solve(mesh: &Mesh, sink: &[bool], perforated: &[(usize, f64)]) -> Option<Vec<
             let before = mesh.line[l - 1];
             let ld_before = leading(size(l - 1));
             for f in mesh.cross_faces(l - 1) {
-                let (a, b) = (
-                    mesh.faces[f].a as usize - before,
-                    mesh.faces[f].b as usize - first,
-                );
+                let (a, b) = (mesh.faces[f].a as usize - before, mesh.faces[f].b as usize - first);
                 for g in mesh.cross_faces(l - 1) {
-                    let (c, d) = (
-                        mesh.faces[g].a as usize - before,
-                        mesh.faces[g].b as usize - first,
-                    );
-                    matrix[b * ld + d] -=
-                        coupling(f) * inverses[l - 1][a * ld_before + c] * coupling(g);
+                    let (c, d) = (mesh.faces[g].a as usize - before, mesh.faces[g].b as usize - first);
+                    matrix[b * ld + d] -= coupling(f) * inverses[l - 1][a * ld_before + c] * coupling(g);
                 }
                 rhs[first + b] += coupling(f) * x[before + a];
             }

@@ -38,38 +38,21 @@ struct Shift {
 impl Predictor {
     pub(super) fn new(case: &Case) -> Self {
         let radial = matches!(case.grid.geometry(), Geometry::Radial { .. });
-        let applies =
-            radial && case.sources.is_empty() && case.well.as_ref().is_some_and(|w| w.column == 0);
-        let nodes = if applies {
-            case.grid.nodes().iter().map(|r| libm::log(*r)).collect()
-        } else {
-            Vec::new()
-        };
-        Self {
-            nodes,
-            columns: case.grid.columns(),
-            last: Past::default(),
-            before: Past::default(),
-        }
+        let applies = radial && case.sources.is_empty() && case.well.as_ref().is_some_and(|w| w.column == 0);
+        let nodes =
+            if applies { case.grid.nodes().iter().map(|r| libm::log(*r)).collect() } else { Vec::new() };
+        Self { nodes, columns: case.grid.columns(), last: Past::default(), before: Past::default() }
     }
 
     /// Notes the state at `time`; `start` is the pressure at time 0.
-    pub(super) fn accept(
-        &mut self,
-        time: f64,
-        start: &[f64],
-        pressure: &[f64],
-        saturation: &[f64],
-    ) {
+    pub(super) fn accept(&mut self, time: f64, start: &[f64], pressure: &[f64], saturation: &[f64]) {
         if self.nodes.is_empty() {
             return;
         }
         std::mem::swap(&mut self.last, &mut self.before);
         self.last.time = time;
         self.last.buildup.clear();
-        self.last
-            .buildup
-            .extend(pressure.iter().zip(start).map(|(p, p0)| p - p0));
+        self.last.buildup.extend(pressure.iter().zip(start).map(|(p, p0)| p - p0));
         self.last.saturation.clear();
         self.last.saturation.extend_from_slice(saturation);
     }
@@ -89,12 +72,8 @@ impl Predictor {
         let near = self.shift(0.5 * libm::log(time / self.last.time));
         // The state drifts slowly against the similarity variable: extrapolate it in ln(t).
         let (weight, far) = if self.before.time > 0.0 {
-            let weight =
-                libm::log(time / self.last.time) / libm::log(self.last.time / self.before.time);
-            (
-                weight.min(MAX_EXTRAPOLATION),
-                self.shift(0.5 * libm::log(time / self.before.time)),
-            )
+            let weight = libm::log(time / self.last.time) / libm::log(self.last.time / self.before.time);
+            (weight.min(MAX_EXTRAPOLATION), self.shift(0.5 * libm::log(time / self.before.time)))
         } else {
             (0.0, self.shift(0.0))
         };
@@ -130,10 +109,7 @@ impl Predictor {
                 from += 1;
             }
             match self.nodes.get(from + 1) {
-                Some(next) => (
-                    from,
-                    ((at - self.nodes[from]) / (next - self.nodes[from])).clamp(0.0, 1.0),
-                ),
+                Some(next) => (from, ((at - self.nodes[from]) / (next - self.nodes[from])).clamp(0.0, 1.0)),
                 None => (from, 0.0),
             }
         });

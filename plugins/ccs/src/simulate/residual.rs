@@ -54,11 +54,7 @@ impl<'a> System<'a> {
         for &g in &case.fixed {
             fixed[active(g)] = true;
         }
-        let sources: Vec<_> = case
-            .sources
-            .iter()
-            .map(|s| (active(s.cell), s.gas, s.water))
-            .collect();
+        let sources: Vec<_> = case.sources.iter().map(|s| (active(s.cell), s.gas, s.water)).collect();
         let mut fed = vec![false; n];
         for &(c, gas, _) in &sources {
             fed[c] |= gas != 0.0;
@@ -101,8 +97,7 @@ impl<'a> System<'a> {
         }
         for c in 0..self.states.len() {
             let (p, s) = (self.pressure[c], self.saturation[c]);
-            self.rocks
-                .evaluate(c, p, s, self.near_gas[c], &mut self.states[c]);
+            self.rocks.evaluate(c, p, s, self.near_gas[c], &mut self.states[c]);
         }
     }
 
@@ -157,12 +152,7 @@ impl<'a> System<'a> {
 
     /// CO₂ in all cells but the fixed ones, kg.
     pub(super) fn gas_in_place(&self) -> f64 {
-        self.states
-            .iter()
-            .zip(&self.fixed)
-            .filter(|(_, fixed)| !**fixed)
-            .map(|(s, _)| s.gas_mass)
-            .sum()
+        self.states.iter().zip(&self.fixed).filter(|(_, fixed)| !**fixed).map(|(s, _)| s.gas_mass).sum()
     }
 
     /// CO₂ put in per day by well and sources, kg/day.
@@ -174,10 +164,7 @@ impl<'a> System<'a> {
     pub(super) fn rates(&self) -> (f64, f64) {
         let well = self.well.as_ref().map_or(0.0, |w| w.rate);
         let gas = well + self.sources.iter().map(|s| s.1.abs()).sum::<f64>();
-        (
-            gas,
-            gas + self.sources.iter().map(|s| s.2.abs()).sum::<f64>(),
-        )
+        (gas, gas + self.sources.iter().map(|s| s.2.abs()).sum::<f64>())
     }
 
     /// Number of unknowns of cell `c`: none where fixed, the pressure alone where there is no gas
@@ -192,11 +179,7 @@ impl<'a> System<'a> {
         }
         // Arriving amounts below 1e-13 of the pore volume wait until they are worth an unknown.
         let threshold = 1e-13 * self.rocks.pore_volume(c) * self.states[c].gas_density;
-        if self.has_gas[c] || self.gas_residual[c].abs() * dt > threshold {
-            2
-        } else {
-            1
-        }
+        if self.has_gas[c] || self.gas_residual[c].abs() * dt > threshold { 2 } else { 1 }
     }
 }
 
@@ -228,12 +211,7 @@ fn water_flux(face: &Face, a: &CellState, b: &CellState) -> (f64, FluxDerivative
 }
 
 #[inline]
-fn gas_flux(
-    face: &Face,
-    pressure_drop: f64,
-    a: &CellState,
-    b: &CellState,
-) -> (f64, FluxDerivatives) {
+fn gas_flux(face: &Face, pressure_drop: f64, a: &CellState, b: &CellState) -> (f64, FluxDerivatives) {
     let g = 0.5 * face.fall;
     let drop = pressure_drop - g * (a.gas_density + b.gas_density);
     let from_a = drop >= 0.0;

@@ -52,13 +52,7 @@ impl WellState {
             })
             .collect();
         let limit = well.pressure_limit.unwrap_or(f64::INFINITY);
-        Self {
-            connections,
-            rate: well.rate,
-            bhp: 0.0,
-            limit,
-            gravity: case.gravity,
-        }
+        Self { connections, rate: well.rate, bhp: 0.0, limit, gravity: case.gravity }
     }
 
     /// Recomputes the heads for the current bottom-hole pressure.
@@ -78,11 +72,8 @@ impl WellState {
 
     /// Bottom-hole pressure at which the current cell states take the rate: the start of a run.
     pub(super) fn solve_pressure(&mut self, states: &[CellState]) {
-        let Some(start) = self
-            .connections
-            .iter()
-            .map(|c| states[c.cell].water_pressure - c.head)
-            .reduce(f64::max)
+        let Some(start) =
+            self.connections.iter().map(|c| states[c.cell].water_pressure - c.head).reduce(f64::max)
         else {
             return;
         };
@@ -95,8 +86,7 @@ impl WellState {
                 self.bhp += 1.0;
                 continue;
             }
-            let change =
-                (self.rate - self.connections.iter().map(|c| c.inflow).sum::<f64>()) / slope;
+            let change = (self.rate - self.connections.iter().map(|c| c.inflow).sum::<f64>()) / slope;
             self.bhp += change;
             if change.abs() < 1e-10 {
                 break;
@@ -113,10 +103,8 @@ impl WellState {
             let mobility = s.gas_mobility + s.water_mobility * ratio;
             let ratio_p = (s.gas_density_p - ratio * s.water_density_p) / s.water_density;
             let ratio_s = -ratio * s.water_density_s / s.water_density;
-            let mobility_p =
-                s.gas_mobility_p + s.water_mobility_p * ratio + s.water_mobility * ratio_p;
-            let mobility_s =
-                s.gas_mobility_s + s.water_mobility_s * ratio + s.water_mobility * ratio_s;
+            let mobility_p = s.gas_mobility_p + s.water_mobility_p * ratio + s.water_mobility * ratio_p;
+            let mobility_s = s.gas_mobility_s + s.water_mobility_s * ratio + s.water_mobility * ratio_s;
             let drawdown = self.bhp + c.head - s.water_pressure;
             if drawdown > 0.0 {
                 c.inflow = c.factor * mobility * drawdown;

@@ -7,12 +7,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 pub(crate) fn data(name: &str) -> Npz {
-    Npz::open(
-        PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-            .join("tests/data")
-            .join(name),
-    )
-    .expect("test data")
+    Npz::open(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)).expect("test data")
 }
 
 pub(crate) fn run(case: &Case) -> Solution {
