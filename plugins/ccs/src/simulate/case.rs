@@ -115,6 +115,9 @@ impl Default for Controls {
     }
 }
 
+/// Most memory for the factors of the linear solver: 480 x 480 cells fit.
+const MAX_MATRIX_BYTES: f64 = 4e9;
+
 /// A problem to simulate. Arrays over cells have shape (z, r), row-major.
 #[derive(Debug, Clone)]
 pub struct Case {
@@ -345,6 +348,14 @@ impl Case {
         let live = |c: usize| c < cells && self.active[c] && self.pore_volume[c] > 0.0;
         if !(0..cells).any(live) {
             return fail("no cell is active".into());
+        }
+        // The solver keeps a dense matrix of two unknowns a cell for each line of the longer side.
+        let (shorter, longer) = {
+            let (rows, columns) = (self.grid.rows(), self.grid.columns());
+            (rows.min(columns), rows.max(columns))
+        };
+        if (longer as f64) * (2.0 * shorter as f64).powi(2) * 8.0 > MAX_MATRIX_BYTES {
+            return fail(format!("a grid of {shorter} x {longer} cells is too large for the direct solver"));
         }
         if self.report_times.is_empty()
             || self.report_times[0] <= 0.0
