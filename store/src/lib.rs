@@ -1,1 +1,113 @@
-//! Placeholder.
+//! The store: a folder that holds every result and what is known about it.
+//!
+//! ```text
+//! .flow/
+//!   index.sqlite        facts: artifacts, computations, runs, nodes, series, logs, claims
+//!   objects/ab/cdef…    artifacts, one file or one folder each, named by content digest, read only
+//!   unpacked/ab/cdef…   copies of small artifacts, which live in the index, for programs that need a path
+//!   scratch/RUN/NODE/   where running nodes write
+//!   checkpoints/KEY/    what an unfinished computation goes on from
+//!   states/FAMILY/N/    final states that a longer computation goes on from
+//!   runs/RUN.lock       held while the run lives
+//!   runs/RUN/           the run's report
+//! ```
+//!
+//! The store knows artifacts and computations; it does not know workflows. Invariants:
+//!
+//! - A row never names an object that is not wholly on disk: objects are synced and renamed into place before
+//!   the transaction that names them.
+//! - Only coordinators write here, each through one connection; workers see paths only.
+//! - What lies in `objects` is never changed, only added, and removed as a whole.
+
+mod claims;
+mod commit;
+mod error;
+mod external;
+mod lock;
+mod objects;
+mod read;
+mod record;
+mod schema;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use flow_artifact::Digest;
+use rusqlite::Connection;
+
+pub use claims::Claim;
+pub use commit::{Batch, INLINE_LIMIT};
+pub use error::{Error, Result};
+pub use external::Stamp;
+pub use lock::RunLock;
+pub use record::{
+    Computation, Content, FileEntry, Hit, InputRecord, LogRecord, Machine, NewArtifact, NewComputation,
+    NewNode, NodeKey, NodeRecord, NodeState, OutputRecord, Producer, Recipe, RunEnd, RunRecord, RunStart,
+    RunStatus, Series, Usage,
+};
+pub use schema::FORMAT;
+
+/// An open store.
+pub struct Store {
+    root: PathBuf,
+    db: Connection,
+}
+
+impl Store {
+    /// Opens the store in this folder (usually `.flow`), and creates it where there is none.
+    ///
+    /// # Errors
+    /// When the folder cannot be written, or a newer version of the program has written it.
+    pub fn open(root: &Path) -> Result<Self> {
+        let io = |source| Error::io("cannot create the store folder", root, source);
+        fs::create_dir_all(root).map_err(io)?;
+        let root = root.canonicalize().map_err(io)?;
+        let db = schema::open(&root)?;
+        Ok(Self { root, db })
+    }
+
+    /// Opens the store in this folder if there is one.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_existing(root: &Path) -> Result<Option<Self>> {
+        if schema::index(root).exists() { Self::open(root).map(Some) } else { Ok(None) }
+    }
+
+    /// The store's folder, absolute.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where a node of a run writes.
+    #[must_use]
+    pub fn scratch(&self, run: &str, position: usize) -> PathBuf {
+        self.root.join("scratch").join(run).join(position.to_string())
+    }
+
+    /// Where an unfinished computation keeps its checkpoints.
+    #[must_use]
+    pub fn checkpoints(&self, key: &Digest) -> PathBuf {
+        self.root.join("checkpoints").join(key.to_string())
+    }
+
+    /// Where the final state of an extendable computation is kept.
+    #[must_use]
+    pub fn state(&self, family: &Digest, extent: i64) -> PathBuf {
+        self.root.join("states").join(family.to_string()).join(extent.to_string())
+    }
+
+    /// The folder of a run, for its report.
+    #[must_use]
+    pub fn run_folder(&self, run: &str) -> PathBuf {
+        self.root.join("runs").join(run)
+    }
+}
+
+/// Seconds since 1970, as times are recorded.
+#[must_use]
+pub fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs_f64()
+}

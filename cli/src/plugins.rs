@@ -1,0 +1,15 @@
+//! The plugins compiled into this binary. Each is a cargo feature, all on by default.
+
+use flow_plugin::Plugin;
+
+/// Every built-in plugin, sorted by name.
+pub(crate) fn builtin() -> Vec<Plugin> {
+    vec![
+        #[cfg(feature = "ccs")]
+        flow_ccs::plugin(),
+        #[cfg(feature = "demo")]
+        flow_demo::plugin(),
+        #[cfg(feature = "operators")]
+        flow_operators::plugin(),
+    ]
+}

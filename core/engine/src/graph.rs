@@ -1,0 +1,209 @@
+//! The graph of nodes: what a workflow comes to after expansion.
+//!
+//! A [`Graph`] is complete and checked: every reference is resolved, every parameter is canonical, there is
+//! no cycle. What it does not know is content: which artifacts exist, and what their digests are.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use flow_plugin::{Kind, Port};
+use petgraph::graph::{DiGraph, NodeIndex};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// Names a node of a [`Graph`]: an index into [`Graph::nodes`], and into its DAG.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub usize);
+
+impl From<NodeId> for NodeIndex {
+    fn from(id: NodeId) -> Self {
+        Self::new(id.0)
+    }
+}
+
+impl From<NodeIndex> for NodeId {
+    fn from(index: NodeIndex) -> Self {
+        Self(index.index())
+    }
+}
+
+/// A workflow after expansion.
+#[derive(Clone, Debug)]
+pub struct Graph {
+    /// The workflow's name.
+    pub name: String,
+    /// What it is for, as the file says.
+    pub description: String,
+    /// The workflow file.
+    pub file: PathBuf,
+    /// The text of the file, as it was read.
+    pub source: String,
+    /// The root folder: what relative paths of the store start from.
+    pub root: PathBuf,
+    /// The workflow's parameters, after profiles and settings from outside.
+    pub params: Map<String, Value>,
+    /// The stages, in the order of the file.
+    pub stages: Vec<Stage>,
+    /// The nodes: in the order of the file, and within a stage in matrix order.
+    pub nodes: Vec<Node>,
+    /// Edges from a node to those that need it. Node weights are indices into `nodes`, in the same order.
+    pub dag: DiGraph<NodeId, Edge>,
+    /// The outputs that the run report shows, in order: stage and port.
+    pub report: Vec<(String, String)>,
+}
+
+/// A stage, for people: graphs and reports show stages before nodes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stage {
+    /// Its name.
+    pub name: String,
+    /// The operation it runs.
+    pub operation: String,
+    /// Its nodes: indices into [`Graph::nodes`].
+    pub nodes: Range<usize>,
+}
+
+/// Why one node comes before another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Edge {
+    /// An output is connected to an input.
+    Data {
+        /// The output of the earlier node.
+        output: String,
+        /// The input of the later node.
+        input: String,
+    },
+    /// `needs:` asks for the order.
+    Order,
+}
+
+/// One concrete unit of work.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// Its name, such as `train[model=fno,seed=1]`.
+    pub name: String,
+    /// The stage it comes from.
+    pub stage: String,
+    /// Its matrix coordinates, axes in the order written.
+    pub coordinates: Map<String, Value>,
+    /// The operation's full name.
+    pub operation: String,
+    /// The operation's declared version.
+    pub version: u32,
+    /// The canonical parameters: defaults filled in, units converted. Where a parameter is a path there is
+    /// `null`: its content counts, and is one of the `inputs`.
+    pub params: Value,
+    /// The seed.
+    pub seed: u64,
+    /// Its inputs, in the order of the operation's ports. Path parameters come last, as `params.` and their
+    /// dotted place in `params`: whoever starts the node puts the path back there.
+    pub inputs: Vec<(String, Vec<Source>)>,
+    /// Its outputs, resolved for its parameters.
+    pub outputs: Vec<Port>,
+    /// What it takes while it runs.
+    pub resources: Resources,
+    /// How often to try again after a failure.
+    pub retry: u32,
+    /// When to give up.
+    pub timeout: Option<Duration>,
+    /// Where to put outputs for the user: port and path, relative to the root.
+    pub publish: BTreeMap<String, PathBuf>,
+    /// It reports time: nothing else of the run goes beside it.
+    pub measures: bool,
+    /// It saves checkpoints.
+    pub checkpoints: bool,
+}
+
+/// Where an input comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Source {
+    /// The artifact.
+    pub from: Origin,
+    /// The matrix coordinates of the node that makes it; empty for external inputs.
+    pub coordinates: Map<String, Value>,
+}
+
+/// What an input is connected to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Origin {
+    /// An output of a node.
+    Output {
+        /// The node.
+        node: NodeId,
+        /// Its output port.
+        port: String,
+    },
+    /// A file or folder outside the store, hashed by content.
+    External {
+        /// The path, absolute.
+        path: PathBuf,
+        /// Its storage form.
+        kind: Kind,
+    },
+}
+
+/// What a node takes while it runs. Never part of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Resources {
+    /// Threads. The machine's number of cores is the most a run hands out.
+    pub cpus: Cpus,
+    /// Memory in bytes, if limited.
+    #[serde(default)]
+    pub memory: Option<u64>,
+}
+
+impl Default for Resources {
+    fn default() -> Self {
+        Self { cpus: Cpus::Count(1), memory: None }
+    }
+}
+
+/// How many threads a node takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cpus {
+    /// So many (fewer where the machine has fewer).
+    Count(usize),
+    /// As many as the run may use.
+    All,
+}
+
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+impl Graph {
+    /// The node with this number.
+    #[must_use]
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0]
+    }
+
+    /// The node with this name.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<NodeId> {
+        self.nodes.iter().position(|node| node.name == name).map(NodeId)
+    }
+
+    /// The nodes that must be done before this one, in order, each once.
+    pub fn upstream(&self, id: NodeId) -> impl Iterator<Item = NodeId> {
+        let mut nodes: Vec<NodeId> =
+            self.dag.neighbors_directed(id.into(), petgraph::Direction::Incoming).map(NodeId::from).collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        nodes.into_iter()
+    }
+
+    /// The nodes that wait for this one, in order, each once.
+    pub fn downstream(&self, id: NodeId) -> impl Iterator<Item = NodeId> {
+        let mut nodes: Vec<NodeId> = self.dag.neighbors(id.into()).map(NodeId::from).collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        nodes.into_iter()
+    }
+}

@@ -1,0 +1,211 @@
+//! The plan: which nodes are cached, which must run, and why.
+//!
+//! A node whose inputs are all known has a key, and its key is in the store or it is not: that is certain. A
+//! node behind one that must run is another matter, since its key depends on what will come out: it runs only
+//! if that changed (early cutoff), and the plan says so. It is certain to run only if nothing was ever
+//! computed with its parameters.
+
+mod history;
+mod reason;
+mod resolve;
+
+use std::collections::BTreeMap;
+
+use flow_plugin::Digest;
+use flow_store::{OutputRecord, Store, Usage};
+use serde::Serialize;
+
+pub(crate) use history::History;
+pub(crate) use resolve::{Input, Ports, Resolver};
+
+use crate::catalog::Catalog;
+use crate::graph::{Graph, NodeId, Origin};
+
+/// What will be done about a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Its result is in the store.
+    Cached,
+    /// It must run, or may have to.
+    Run,
+}
+
+/// What is planned for one node.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Planned {
+    /// The node's name.
+    pub node: String,
+    /// Its stage.
+    pub stage: String,
+    /// What will be done.
+    pub state: State,
+    /// Whether that is certain, or depends on what comes out of other nodes.
+    pub certain: bool,
+    /// Why, for people.
+    pub reason: String,
+    /// The name of the computation, where its inputs are known.
+    pub key: Option<Digest>,
+    /// Wall seconds that it took when it, or for a node to run the one before it, was computed.
+    pub wall_s: Option<f64>,
+}
+
+/// A plan: an entry for each node, in the order of the graph.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Plan {
+    /// What is planned.
+    pub nodes: Vec<Planned>,
+}
+
+impl Plan {
+    /// How many nodes are cached, certain to run, and perhaps to run.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize, usize) {
+        let count = |state, certain| {
+            self.nodes.iter().filter(|node| node.state == state && node.certain == certain).count()
+        };
+        (count(State::Cached, true), count(State::Run, true), count(State::Run, false))
+    }
+}
+
+/// A workflow that cannot be planned or run: an external input cannot be read, or the store fails.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store fails.
+    #[error(transparent)]
+    Store(#[from] flow_store::Error),
+    /// External inputs that cannot be read: one line each.
+    #[error("{}", .0.join("\n"))]
+    Inputs(Vec<String>),
+}
+
+/// What is known of a node while planning.
+struct Known {
+    planned: Planned,
+    outputs: Option<Vec<OutputRecord>>,
+    ports: Option<Ports>,
+}
+
+/// Makes the plan.
+///
+/// # Errors
+/// When the store fails, or an external input cannot be read.
+pub fn plan(graph: &Graph, catalog: &Catalog, store: &Store) -> Result<Plan, Error> {
+    let mut resolver = Resolver::new(graph, catalog);
+    resolver.check_externals(store)?;
+    let history = History::new(store, &graph.name)?;
+    let mut planner = Planner { graph, store, resolver, history, known: BTreeMap::new() };
+    for id in order(graph) {
+        let known = planner.node(id)?;
+        planner.known.insert(id, known);
+    }
+    for id in order(graph).into_iter().rev() {
+        planner.require_inputs(id)?;
+    }
+    Ok(Plan { nodes: planner.known.into_values().map(|known| known.planned).collect() })
+}
+
+/// The nodes in an order in which each comes after those it needs.
+pub(crate) fn order(graph: &Graph) -> Vec<NodeId> {
+    // A checked graph has no cycle; should one slip through, its nodes are left out and never run.
+    petgraph::algo::toposort(&graph.dag, None).unwrap_or_default().into_iter().map(NodeId::from).collect()
+}
+
+struct Planner<'a> {
+    graph: &'a Graph,
+    store: &'a Store,
+    resolver: Resolver<'a>,
+    history: History,
+    known: BTreeMap<NodeId, Known>,
+}
+
+impl Planner<'_> {
+    fn node(&mut self, id: NodeId) -> Result<Known, Error> {
+        let node = self.graph.node(id);
+        let known = &self.known;
+        let ports = self.resolver.inputs(self.store, id, |from| known.get(&from)?.outputs.as_deref())?;
+        let recipe = self.resolver.recipe(id).clone();
+        let key = ports.as_ref().map(|ports| self.resolver.key(id, ports));
+        let hit = match &key {
+            Some(key) => self.store.lookup(key)?,
+            None => None,
+        };
+        let planned = |state, certain, reason, usage: Option<Usage>| Planned {
+            node: node.name.clone(),
+            stage: node.stage.clone(),
+            state,
+            certain,
+            reason,
+            key,
+            wall_s: usage.map(|usage| usage.wall_s),
+        };
+        if let Some(hit) = hit {
+            let planned = planned(State::Cached, true, "its result is in the store".into(), Some(hit.usage));
+            return Ok(Known { planned, outputs: Some(hit.outputs), ports });
+        }
+        let before = self.history.usage(self.store, node)?;
+        let certain = key.is_some() || !self.store.knows_recipe(&recipe.digest)?;
+        let reason = if certain {
+            self.history.explain(self.store, node, &recipe, key.as_ref(), ports.as_ref())?
+        } else {
+            format!("runs only if {} comes out different", self.undecided(id).join(" or "))
+        };
+        Ok(Known { planned: planned(State::Run, certain, reason, before), outputs: None, ports })
+    }
+
+    /// The outputs of nodes that run, or may run, which this node reads.
+    fn undecided(&self, id: NodeId) -> Vec<String> {
+        let mut names = Vec::new();
+        for (_, sources) in &self.graph.node(id).inputs {
+            for source in sources {
+                if let Origin::Output { node, port } = &source.from
+                    && self.known.get(node).is_none_or(|known| known.outputs.is_none())
+                {
+                    names.push(format!("{}.{port}", self.graph.node(*node).name));
+                }
+            }
+        }
+        const SHOWN: usize = 3;
+        if names.len() > SHOWN {
+            let more = names.len() - SHOWN;
+            names.truncate(SHOWN);
+            names.push(format!("{more} others"));
+        }
+        names
+    }
+
+    /// A node that is certain to run needs its inputs: where one is gone from the store, the cached node that
+    /// makes it must run too.
+    fn require_inputs(&mut self, id: NodeId) -> Result<(), Error> {
+        let Some(known) = self.known.get(&id) else { return Ok(()) };
+        if known.planned.state == State::Cached || !known.planned.certain {
+            return Ok(());
+        }
+        let Some(ports) = &known.ports else { return Ok(()) };
+        let mut gone = Vec::new();
+        for input in ports.iter().flat_map(|(_, inputs)| inputs) {
+            if let Some((node, port)) = &input.output
+                && let Err(error) = self.store.check_artifact(&input.digest)
+            {
+                gone.push((*node, missing(port, error)?));
+            }
+        }
+        for (node, reason) in gone {
+            if let Some(known) = self.known.get_mut(&node) {
+                known.planned.state = State::Run;
+                known.planned.reason = reason;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why a node whose output is unavailable must run again; other errors of the store stay errors.
+pub(crate) fn missing(port: &str, error: flow_store::Error) -> Result<String, flow_store::Error> {
+    match error {
+        flow_store::Error::Unavailable { digest, state } => {
+            Ok(format!("its output {port} ({}) is {state} in the store", digest.short()))
+        }
+        other => Err(other),
+    }
+}

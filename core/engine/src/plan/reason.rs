@@ -1,0 +1,160 @@
+//! Naming the parts of a key that changed.
+
+use std::collections::BTreeMap;
+
+use flow_store::{Computation, Recipe};
+use serde_json::Value;
+
+use super::resolve::Ports;
+
+/// What is to be computed.
+pub(crate) struct Now<'a> {
+    pub(crate) recipe: &'a Recipe,
+    /// None where an input is not known yet.
+    pub(crate) ports: Option<&'a Ports>,
+}
+
+/// How many differences are spelt out.
+const SHOWN: usize = 4;
+
+/// The longest value that is shown in full, in characters.
+const VALUE: usize = 40;
+
+/// What is different from an earlier computation, with old and new values.
+pub(crate) fn difference(before: &Computation, now: &Now<'_>) -> String {
+    let mut parts = Vec::new();
+    if before.recipe.operation != now.recipe.operation {
+        parts.push(format!("operation {} → {}", before.recipe.operation, now.recipe.operation));
+    } else if before.recipe.version != now.recipe.version {
+        let (old, new) = (before.recipe.version, now.recipe.version);
+        parts.push(format!("version of {} {old} → {new}", now.recipe.operation));
+    }
+    params("params", &before.recipe.params(), &now.recipe.params(), &mut parts);
+    if before.recipe.seed != now.recipe.seed {
+        parts.push(format!("seed {} → {}", before.recipe.seed, now.recipe.seed));
+    }
+    if let Some(ports) = now.ports {
+        inputs(before, ports, &mut parts);
+    }
+    match parts.len() {
+        0 => "never computed".to_owned(),
+        n if n > SHOWN => format!("{}; and {} more changes", parts[..SHOWN].join("; "), n - SHOWN),
+        _ => parts.join("; "),
+    }
+}
+
+fn params(at: &str, old: &Value, new: &Value, parts: &mut Vec<String>) {
+    if let (Value::Object(old), Value::Object(new)) = (old, new) {
+        // Sorted, so that the text does not depend on how either was written down.
+        let names: BTreeMap<&String, ()> = old.keys().chain(new.keys()).map(|name| (name, ())).collect();
+        for name in names.into_keys() {
+            let at = format!("{at}.{name}");
+            match (old.get(name), new.get(name)) {
+                (Some(old), Some(new)) => params(&at, old, new, parts),
+                (Some(old), None) => parts.push(format!("{at} {} → none", shown(old))),
+                (None, Some(new)) => parts.push(format!("{at} none → {}", shown(new))),
+                (None, None) => {}
+            }
+        }
+    } else if crate::key::canonical(old) != crate::key::canonical(new) {
+        parts.push(format!("{at} {} → {}", shown(old), shown(new)));
+    }
+}
+
+fn shown(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(VALUE) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+fn inputs(before: &Computation, ports: &Ports, parts: &mut Vec<String>) {
+    let mut old: BTreeMap<&str, Vec<&flow_store::InputRecord>> = BTreeMap::new();
+    for input in &before.inputs {
+        old.entry(&input.port).or_default().push(input);
+    }
+    for (port, new) in ports {
+        let old = old.remove(port.as_str()).unwrap_or_default();
+        if old.len() != new.len() {
+            parts.push(format!("input {port}: {} → {}", items(old.len()), items(new.len())));
+            continue;
+        }
+        let changed: Vec<_> = old.iter().zip(new).filter(|(old, new)| old.digest != new.digest).collect();
+        match changed.as_slice() {
+            [] => {}
+            [(old, new)] => parts.push(format!(
+                "input data changed: {port} from {} ({} → {})",
+                old.from,
+                old.digest.short(),
+                new.digest.short()
+            )),
+            several => parts.push(format!("input data changed: {port}, {}", items(several.len()))),
+        }
+    }
+    for port in old.into_keys() {
+        parts.push(format!("input {port} is no longer connected"));
+    }
+}
+
+fn items(n: usize) -> String {
+    match n {
+        0 => "not connected".to_owned(),
+        1 => "1 item".to_owned(),
+        n => format!("{n} items"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flow_plugin::Digest;
+    use flow_store::InputRecord;
+    use serde_json::json;
+
+    use super::*;
+
+    fn recipe(params: &Value, seed: u64) -> Recipe {
+        Recipe {
+            digest: Digest::of(b""),
+            operation: "demo/text".into(),
+            version: 1,
+            params: params.to_string(),
+            seed,
+        }
+    }
+
+    #[test]
+    fn old_and_new_values_are_named() {
+        let before = Computation {
+            recipe: recipe(&json!({"epochs": 40, "model": {"kind": "fno"}}), 1),
+            inputs: vec![],
+        };
+        let new = recipe(&json!({"model": {"kind": "ufno", "modes": 8}, "epochs": 60}), 2);
+        assert_eq!(
+            difference(&before, &Now { recipe: &new, ports: Some(&Vec::new()) }),
+            "params.epochs 40 → 60; params.model.kind \"fno\" → \"ufno\"; params.model.modes none → 8; seed 1 → 2"
+        );
+    }
+
+    #[test]
+    fn changed_and_lost_inputs_are_named() {
+        let input = |port: &str, content: &[u8]| InputRecord {
+            port: port.into(),
+            index: 0,
+            digest: Digest::of(content),
+            from: "geology.reservoirs".into(),
+        };
+        let recipe = recipe(&json!({}), 0);
+        let before = Computation { recipe: recipe.clone(), inputs: vec![input("x", b"1"), input("y", b"1")] };
+        let new = super::super::Input {
+            digest: Digest::of(b"2"),
+            kind: flow_plugin::Kind::File,
+            output: None,
+            path: None,
+            coordinates: None,
+        };
+        let text = difference(&before, &Now { recipe: &recipe, ports: Some(&vec![("x".into(), vec![new])]) });
+        assert!(text.starts_with("input data changed: x from geology.reservoirs ("), "{text}");
+        assert!(text.ends_with("; input y is no longer connected"), "{text}");
+    }
+}

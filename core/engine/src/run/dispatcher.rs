@@ -1,0 +1,544 @@
+//! The dispatcher: it decides what happens next, and owns the state that people see.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use flow_plugin::Digest;
+use flow_store::{Claim, Hit, NewComputation, NodeState, RunEnd, RunStatus, Store, Usage};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::Instant;
+
+use super::executor::{End, Executor, Report, Stop};
+use super::node::{Phase, Progress};
+use super::slots::Slots;
+use super::writer::{Ended, Writer, Written};
+use super::{Error, Options, machine};
+use crate::catalog::Catalog;
+use crate::event::{Event, Failure, Summary};
+use crate::graph::{Graph, NodeId};
+use crate::plan::{self, History, Resolver};
+
+/// How often a node that another run computes is looked at.
+const POLL: Duration = Duration::from_millis(150);
+
+/// Nodes shorter than this are claimed many at a time.
+const SHORT: Duration = Duration::from_millis(50);
+
+/// How many short nodes are claimed at a time, per core.
+const CLAIMS_PER_CORE: usize = 16;
+
+/// The wait before the second attempt; it doubles with each further one.
+const BACK_OFF: Duration = Duration::from_secs(1);
+
+/// The longest wait between two attempts.
+const BACK_OFF_MOST: Duration = Duration::from_secs(60);
+
+/// What a run is made of.
+pub(super) struct Parts<'a> {
+    pub(super) graph: &'a Graph,
+    pub(super) catalog: &'a Catalog,
+    /// For questions; the writer has a connection of its own.
+    pub(super) store: &'a Store,
+    pub(super) resolver: Resolver<'a>,
+    pub(super) history: History,
+    pub(super) run: &'a str,
+    pub(super) options: &'a Options,
+    pub(super) sink: &'a mut dyn FnMut(&Event),
+}
+
+/// Carries a run through, and gives what it came to.
+pub(super) async fn dispatch(parts: Parts<'_>, store: Store, started: f64) -> Result<Summary, Error> {
+    let (writer, written) = Writer::start(store, parts.run.to_owned())?;
+    let (executor, reports) = Executor::new(parts.options.worker.clone());
+    let nodes = (0..parts.graph.nodes.len()).map(NodeId);
+    let nodes = nodes.map(|id| Progress::new(parts.graph.upstream(id).collect())).collect();
+    let slots = Slots::new(parts.options.cores, machine::memory());
+    let mut dispatcher = Dispatcher {
+        parts,
+        writer,
+        executor,
+        slots,
+        nodes,
+        open: 0,
+        todo: VecDeque::new(),
+        ready: BTreeSet::new(),
+        claimed: BTreeSet::new(),
+        claiming: 0,
+        theirs: Vec::new(),
+        poll: None,
+        retries: BTreeMap::new(),
+        paths: HashMap::new(),
+        stop: Stop::No,
+        short: (0.0, 0),
+    };
+    dispatcher.carry_through(reports, written).await?;
+    Ok(dispatcher.finish(started))
+}
+
+pub(super) struct Dispatcher<'a> {
+    pub(super) parts: Parts<'a>,
+    pub(super) writer: Writer,
+    pub(super) executor: Executor,
+    pub(super) slots: Slots,
+    pub(super) nodes: Vec<Progress>,
+    /// How many nodes run or are being recorded.
+    pub(super) open: usize,
+    /// Nodes whose upstream nodes have all ended well.
+    pub(super) todo: VecDeque<NodeId>,
+    /// Nodes that must run; those that measure come last.
+    pub(super) ready: BTreeSet<(bool, NodeId)>,
+    /// Nodes that are ours to run, and wait for a slot.
+    pub(super) claimed: BTreeSet<(bool, NodeId)>,
+    claiming: usize,
+    theirs: Vec<NodeId>,
+    poll: Option<Instant>,
+    retries: BTreeMap<(Instant, NodeId), ()>,
+    /// Where artifacts lie that this run has checked or made.
+    pub(super) paths: HashMap<Digest, PathBuf>,
+    pub(super) stop: Stop,
+    /// Wall seconds and number of the nodes computed so far.
+    short: (f64, u32),
+}
+
+impl Dispatcher<'_> {
+    async fn carry_through(
+        &mut self,
+        mut reports: UnboundedReceiver<Report>,
+        mut written: UnboundedReceiver<Written>,
+    ) -> Result<(), Error> {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let sources = (0..self.nodes.len()).map(NodeId);
+        self.todo = sources.filter(|id| self.nodes[id.0].waits_for.is_empty()).collect();
+        loop {
+            self.advance()?;
+            if self.is_done() {
+                return Ok(());
+            }
+            tokio::select! {
+                Some(report) = reports.recv() => {
+                    self.report(report);
+                    while let Ok(report) = reports.try_recv() {
+                        self.report(report);
+                    }
+                }
+                Some(answer) = written.recv() => {
+                    self.written(answer)?;
+                    while let Ok(answer) = written.try_recv() {
+                        self.written(answer)?;
+                    }
+                }
+                _ = interrupt.recv() => self.interrupt(),
+                _ = terminate.recv() => self.interrupt(),
+                () = sleep_until(self.wake()) => self.woken(),
+            }
+        }
+    }
+
+    /// Whether there is nothing more to wait for.
+    fn is_done(&self) -> bool {
+        let idle = self.open == 0;
+        idle && (self.stop != Stop::No || self.nodes.iter().all(Progress::has_ended))
+    }
+
+    fn interrupt(&mut self) {
+        self.stop = if self.stop == Stop::No { Stop::Cancel } else { Stop::Kill };
+        self.executor.stop(self.stop);
+    }
+
+    /// Does all that can be done without waiting.
+    fn advance(&mut self) -> Result<(), Error> {
+        if self.stop != Stop::No {
+            return Ok(());
+        }
+        while let Some(id) = self.todo.pop_front() {
+            self.settle(id)?;
+        }
+        let mut waiting = std::mem::take(&mut self.claimed);
+        while let Some((measures, id)) = waiting.pop_first() {
+            if self.slots.is_full() {
+                self.claimed.insert((measures, id));
+                break;
+            }
+            self.start(id)?;
+        }
+        self.claimed.append(&mut waiting);
+        self.claim();
+        // Nodes that have to be computed again because an output of theirs is gone.
+        if self.todo.is_empty() { Ok(()) } else { self.advance() }
+    }
+
+    /// Decides about a node all of whose upstream nodes have ended well.
+    fn settle(&mut self, id: NodeId) -> Result<(), Error> {
+        let Parts { graph, store, .. } = self.parts;
+        let node = graph.node(id);
+        let nodes = &self.nodes;
+        let ports = self.parts.resolver.inputs(store, id, |from| nodes[from.0].outputs.as_deref());
+        let ports = ports.map_err(Error::Plan)?;
+        let Some(ports) = ports else {
+            self.fail(id, Failure::new("an output that it reads was not made"));
+            return Ok(());
+        };
+        let key = self.parts.resolver.key(id, &ports);
+        let hit = store.lookup(&key).map_err(Error::Store)?;
+        let progress = &mut self.nodes[id.0];
+        progress.key = Some(key);
+        let forced = self.parts.options.force.iter().any(|name| *name == node.name || *name == node.stage);
+        match hit {
+            Some(hit) if !progress.again && !forced => {
+                progress.ports = Some(ports);
+                self.cached(id, hit, "its result is in the store");
+            }
+            Some(_) => {
+                if forced && !progress.again {
+                    progress.reason = "forced".to_owned();
+                }
+                progress.again = true;
+                progress.ports = Some(ports);
+                self.make_ready(id);
+            }
+            None => {
+                let recipe = self.parts.resolver.recipe(id);
+                let why = self.parts.history.explain(store, node, recipe, Some(&key), Some(&ports));
+                progress.reason = why.map_err(Error::Store)?;
+                progress.ports = Some(ports);
+                self.make_ready(id);
+            }
+        }
+        Ok(())
+    }
+
+    fn make_ready(&mut self, id: NodeId) {
+        self.nodes[id.0].phase = Phase::Ready;
+        self.ready.insert((self.parts.graph.node(id).measures, id));
+    }
+
+    /// The node's result was there already.
+    fn cached(&mut self, id: NodeId, hit: Hit, reason: &str) {
+        let progress = &mut self.nodes[id.0];
+        progress.cached = true;
+        progress.usage = hit.usage;
+        progress.outputs = Some(hit.outputs);
+        reason.clone_into(&mut progress.reason);
+        self.record(id, NodeState::Succeeded, None);
+        self.ended(id, NodeState::Succeeded);
+    }
+
+    /// Asks for claims, a few at a time so that another run can share the work, but not one by one where
+    /// nodes are short.
+    fn claim(&mut self) {
+        if self.claiming > 0 || self.ready.is_empty() {
+            return;
+        }
+        let (seconds, count) = self.short;
+        let short = count > 0 && seconds / f64::from(count) < SHORT.as_secs_f64();
+        let wanted = if short {
+            (CLAIMS_PER_CORE * self.parts.options.cores).saturating_sub(self.claimed.len())
+        } else {
+            self.slots.free()
+        };
+        let mut keys = Vec::new();
+        while keys.len() < wanted
+            && let Some((_, id)) = self.ready.pop_first()
+        {
+            let progress = &mut self.nodes[id.0];
+            if let Some(key) = progress.key {
+                progress.phase = Phase::Claiming;
+                keys.push((id, key, progress.again));
+            }
+        }
+        if !keys.is_empty() {
+            self.claiming = keys.len();
+            self.writer.claim(keys);
+        }
+    }
+
+    fn written(&mut self, answer: Written) -> Result<(), Error> {
+        match answer {
+            Written::Committed(ids) => {
+                for id in ids {
+                    if let Phase::Committing(state) = self.nodes[id.0].phase {
+                        self.open -= 1;
+                        self.ended(id, state);
+                    }
+                }
+            }
+            Written::Claimed(claims) => {
+                self.claiming = 0;
+                for (id, claim) in claims {
+                    self.claimed(id, claim)?;
+                }
+            }
+            Written::Failed(error) => {
+                self.executor.stop(Stop::Kill);
+                return Err(Error::Store(error));
+            }
+        }
+        Ok(())
+    }
+
+    fn claimed(&mut self, id: NodeId, claim: Claim) -> Result<(), Error> {
+        let progress = &mut self.nodes[id.0];
+        match claim {
+            Claim::Ours => {
+                progress.phase = Phase::Claimed;
+                self.claimed.insert((self.parts.graph.node(id).measures, id));
+            }
+            Claim::Theirs(run) => {
+                if !self.theirs.contains(&id) {
+                    self.theirs.push(id);
+                    let node = self.parts.graph.node(id).name.clone();
+                    (self.parts.sink)(&Event::NodeWaits { node, run });
+                }
+                progress.phase = Phase::Theirs;
+                self.poll.get_or_insert(Instant::now() + POLL);
+            }
+            Claim::Done => {
+                let hit = match progress.key {
+                    Some(key) => self.parts.store.lookup(&key).map_err(Error::Store)?,
+                    None => None,
+                };
+                match hit {
+                    Some(hit) => self.cached(id, hit, "another run has computed it meanwhile"),
+                    None => self.make_ready(id),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn report(&mut self, report: Report) {
+        match report {
+            Report::Progress { node, done, total, unit, message } => {
+                let node = self.parts.graph.node(node).name.clone();
+                (self.parts.sink)(&Event::Progress { node, done, total, unit, message });
+            }
+            Report::Metric { node: id, name, step, value } => {
+                self.nodes[id.0].metric(name.clone(), step, value.0);
+                let node = self.parts.graph.node(id).name.clone();
+                (self.parts.sink)(&Event::Metric { node, name, step, value });
+            }
+            Report::Log { node, level, message } => self.log(node, level, message),
+            Report::Ended { node, end } => self.work_ended(node, end),
+        }
+    }
+
+    pub(super) fn log(&mut self, id: NodeId, level: &str, message: String) {
+        self.nodes[id.0].log(level, message.clone());
+        let node = self.parts.graph.node(id).name.clone();
+        (self.parts.sink)(&Event::Log { node, level: level.to_owned(), message });
+    }
+
+    fn work_ended(&mut self, id: NodeId, end: End) {
+        let node = self.parts.graph.node(id);
+        let progress = &mut self.nodes[id.0];
+        if let Some(held) = progress.held.take() {
+            self.slots.give_back(held);
+        }
+        self.open -= 1;
+        match end {
+            End::Done { outputs, usage } => {
+                progress.usage = Usage { cpu_s: usage.cpu_s, wall_s: usage.wall_s, peak_rss: usage.peak_rss };
+                self.short = (self.short.0 + usage.wall_s, self.short.1 + 1);
+                let changed = progress.ports.as_ref().and_then(|p| self.parts.resolver.changed_external(p));
+                if let Some(path) = changed {
+                    self.fail(id, Failure::new(format!("input changed while it ran: {}", path.display())));
+                    return;
+                }
+                progress.take_outputs(&outputs);
+                let (Some(key), Some(ports)) = (progress.key, progress.ports.as_ref()) else { return };
+                let plugin = self.parts.catalog.plugin_of(&node.operation);
+                let plugin = plugin.map_or_else(String::new, |p| format!("{} {}", p.name(), p.version()));
+                let family = self.parts.resolver.family(id, ports);
+                let inputs = self.parts.resolver.records(ports);
+                let computation = NewComputation { key, family, plugin, inputs, outputs };
+                self.commit(id, NodeState::Succeeded, Some(computation));
+            }
+            End::Failed { failure, usage, again } => {
+                progress.usage = Usage { cpu_s: usage.cpu_s, wall_s: usage.wall_s, peak_rss: usage.peak_rss };
+                if again && progress.attempts <= node.retry && self.stop == Stop::No {
+                    self.retry(id, &failure);
+                } else {
+                    self.fail(id, failure);
+                }
+            }
+            End::Cancelled => {
+                progress.reason = "interrupted".to_owned();
+                self.commit(id, NodeState::Cancelled, None);
+            }
+        }
+    }
+
+    fn retry(&mut self, id: NodeId, failure: &Failure) {
+        let progress = &mut self.nodes[id.0];
+        progress.phase = Phase::Retrying;
+        let wait = BACK_OFF.saturating_mul(1 << (progress.attempts - 1).min(16)).min(BACK_OFF_MOST);
+        self.retries.insert((Instant::now() + wait, id), ());
+        (self.parts.sink)(&Event::NodeRetries {
+            node: self.parts.graph.node(id).name.clone(),
+            error: failure.message.clone(),
+            attempt: progress.attempts + 1,
+            wait_s: wait.as_secs_f64(),
+        });
+    }
+
+    pub(super) fn fail(&mut self, id: NodeId, failure: Failure) {
+        let logs: Vec<_> = failure.stderr.clone();
+        let progress = &mut self.nodes[id.0];
+        logs.into_iter().for_each(|line| progress.log("stderr", line));
+        progress.failure = Some(failure);
+        self.commit(id, NodeState::Failed, None);
+    }
+
+    /// Hands a node that ran to the writer; it has ended once that is done.
+    fn commit(&mut self, id: NodeId, state: NodeState, computation: Option<NewComputation>) {
+        self.nodes[id.0].phase = Phase::Committing(state);
+        self.open += 1;
+        self.record(id, state, computation);
+    }
+
+    fn record(&mut self, id: NodeId, state: NodeState, computation: Option<NewComputation>) {
+        let node = self.parts.graph.node(id);
+        let progress = &mut self.nodes[id.0];
+        let checkpoints = computation.as_ref().filter(|_| node.checkpoints).map(|computation| {
+            let keep = computation.family.map(|(family, extent)| self.parts.store.state(&family, extent));
+            (self.parts.store.checkpoints(&computation.key), keep)
+        });
+        let scratch = progress.scratch.take();
+        let record = progress.record(id, node, self.parts.resolver.recipe(id), state);
+        self.writer.ended(Ended { id, node: record, computation, scratch, checkpoints });
+    }
+
+    /// A node has ended: says so, and sees to those that wait for it.
+    fn ended(&mut self, id: NodeId, state: NodeState) {
+        let node = self.parts.graph.node(id);
+        let progress = &mut self.nodes[id.0];
+        progress.phase = Phase::Ended(state);
+        progress.again = false;
+        let (wall_s, cpu_s) = match progress.cached {
+            true => (0.0, 0.0),
+            false => (progress.usage.wall_s, progress.usage.cpu_s),
+        };
+        let different = progress.before.take().filter(|before| Some(before) != progress.outputs.as_ref());
+        (self.parts.sink)(&Event::NodeFinished {
+            node: node.name.clone(),
+            status: state,
+            cached: progress.cached,
+            key: progress.key,
+            reason: progress.reason.clone(),
+            wall_s,
+            cpu_s,
+            error: progress.failure.clone(),
+        });
+        if state != NodeState::Succeeded {
+            self.skip_downstream(id);
+            return;
+        }
+        if different.is_some() {
+            self.log(id, "warning", "computing it again gave other bytes than before".to_owned());
+            self.reopen_downstream(id);
+        }
+        for next in self.parts.graph.downstream(id) {
+            let progress = &mut self.nodes[next.0];
+            if progress.waits_for.remove(&id)
+                && progress.waits_for.is_empty()
+                && progress.phase == Phase::Waiting
+            {
+                self.todo.push_back(next);
+            }
+        }
+    }
+
+    fn skip_downstream(&mut self, id: NodeId) {
+        for next in self.parts.graph.downstream(id) {
+            let progress = &mut self.nodes[next.0];
+            if progress.phase == Phase::Waiting {
+                progress.reason = format!("{} did not succeed", self.parts.graph.node(id).name);
+                self.record(next, NodeState::Skipped, None);
+                self.ended(next, NodeState::Skipped);
+            }
+        }
+    }
+
+    /// An output came out otherwise than the one that later nodes have already used: their keys follow.
+    fn reopen_downstream(&mut self, id: NodeId) {
+        for next in self.parts.graph.downstream(id) {
+            let progress = &mut self.nodes[next.0];
+            if progress.phase == Phase::Ended(NodeState::Succeeded) {
+                progress.phase = Phase::Waiting;
+                progress.cached = false;
+                progress.before = progress.outputs.take();
+                progress.waits_for.insert(id);
+            }
+        }
+    }
+
+    fn wake(&self) -> Option<Instant> {
+        let retry = self.retries.first_key_value().map(|((at, _), ())| *at);
+        [self.poll, retry].into_iter().flatten().min()
+    }
+
+    fn woken(&mut self) {
+        let now = Instant::now();
+        while let Some(((at, id), ())) = self.retries.first_key_value().map(|(k, v)| (*k, *v))
+            && at <= now
+        {
+            self.retries.pop_first();
+            self.nodes[id.0].phase = Phase::Claimed;
+            self.claimed.insert((self.parts.graph.node(id).measures, id));
+        }
+        if self.poll.is_some_and(|at| at <= now) {
+            self.poll = None;
+            for id in std::mem::take(&mut self.theirs) {
+                self.theirs_again(id);
+            }
+        }
+    }
+
+    /// Another run was computing this node: asks again.
+    fn theirs_again(&mut self, id: NodeId) {
+        if self.nodes[id.0].phase == Phase::Theirs {
+            self.make_ready(id);
+        }
+    }
+
+    fn finish(mut self, started: f64) -> Summary {
+        for id in (0..self.nodes.len()).map(NodeId) {
+            if !self.nodes[id.0].has_ended() {
+                self.nodes[id.0].reason = "the run was interrupted".to_owned();
+                self.record(id, NodeState::Cancelled, None);
+                self.ended(id, NodeState::Cancelled);
+            }
+        }
+        let count = |wanted: &dyn Fn(&Progress, NodeState) -> bool| {
+            self.nodes.iter().filter(|n| matches!(n.phase, Phase::Ended(state) if wanted(n, state))).count()
+        };
+        let executed = count(&|node, state| state == NodeState::Succeeded && !node.cached);
+        let cached = count(&|node, state| state == NodeState::Succeeded && node.cached);
+        let failed = count(&|_, state| state == NodeState::Failed);
+        let skipped = self.nodes.len() - executed - cached - failed;
+        let status = match (self.stop, failed) {
+            (Stop::No, 0) => RunStatus::Succeeded,
+            (Stop::No, _) => RunStatus::Failed,
+            _ => RunStatus::Interrupted,
+        };
+        let saved_s = self.nodes.iter().filter(|node| node.cached).map(|node| node.usage.wall_s).sum();
+        let finished = flow_store::now();
+        self.writer.finish(RunEnd { status, finished, executed, cached, failed, skipped });
+        Summary { status, executed, cached, failed, skipped, wall_s: finished - started, saved_s }
+    }
+}
+
+/// Why a node whose output is gone runs again.
+pub(super) fn gone(port: &str, error: flow_store::Error) -> Result<String, Error> {
+    plan::missing(port, error).map_err(Error::Store)
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,334 @@
+//! The local executor: it owns the worker processes and the units of work they do, and tells the dispatcher
+//! what happens to each by messages.
+
+use std::collections::HashMap;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use flow_plugin::protocol::{Job, Number, Reply, Request, Usage};
+use flow_plugin::{ErrorKind, Kind, Level};
+use flow_store::{Content, INLINE_LIMIT, NewArtifact};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use super::Program;
+use super::worker::{Broken, Worker};
+use crate::event::{Failure, clip};
+use crate::graph::NodeId;
+use crate::identity;
+
+/// How long a node has to save a checkpoint once it was asked to stop.
+pub(super) const GRACE: Duration = Duration::from_secs(10);
+
+/// An idle worker that holds more memory than this is replaced.
+const IDLE_MEMORY: u64 = 1 << 30;
+
+/// How often the memory of a node with a limit is looked at.
+const MEMORY_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How many of the last lines of standard error a failure shows.
+const STDERR_SHOWN: usize = 20;
+
+/// A unit of work.
+pub(super) struct Task {
+    pub(super) node: NodeId,
+    pub(super) job: Job,
+    /// Kinds of the outputs, by port.
+    pub(super) outputs: Vec<(String, Kind)>,
+    pub(super) timeout: Option<Duration>,
+    /// In bytes.
+    pub(super) memory: Option<u64>,
+}
+
+/// What the executor tells the dispatcher about a node.
+pub(super) enum Report {
+    Progress { node: NodeId, done: u64, total: u64, unit: String, message: String },
+    Metric { node: NodeId, name: String, step: u64, value: Number },
+    Log { node: NodeId, level: &'static str, message: String },
+    Ended { node: NodeId, end: End },
+}
+
+/// How a unit of work ended.
+pub(super) enum End {
+    Done { outputs: Vec<(String, NewArtifact)>, usage: Usage },
+    Failed { failure: Failure, usage: Usage, again: bool },
+    Cancelled,
+}
+
+/// What all running work is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+pub(super) enum Stop {
+    No,
+    Cancel,
+    Kill,
+}
+
+/// Starts work, and keeps idle workers for the next.
+pub(super) struct Executor {
+    program: Arc<Program>,
+    idle: Arc<Idle>,
+    stop: watch::Sender<Stop>,
+    reports: mpsc::UnboundedSender<Report>,
+}
+
+/// Idle workers by thread count.
+type Idle = Mutex<HashMap<usize, Vec<Worker>>>;
+
+impl Executor {
+    pub(super) fn new(program: Program) -> (Self, mpsc::UnboundedReceiver<Report>) {
+        let (reports, receiver) = mpsc::unbounded_channel();
+        let (stop, _) = watch::channel(Stop::No);
+        (Self { program: Arc::new(program), idle: Arc::default(), stop, reports }, receiver)
+    }
+
+    /// Starts a unit of work. Its end is reported whatever happens.
+    pub(super) fn start(&self, task: Task) {
+        let (program, idle) = (self.program.clone(), self.idle.clone());
+        let (stop, reports) = (self.stop.subscribe(), self.reports.clone());
+        tokio::spawn(async move {
+            let node = task.node;
+            let end = Unit { task, stop, reports: &reports }.run(&program, &idle).await;
+            // The dispatcher ends only after every report that it waits for.
+            let _ = reports.send(Report::Ended { node, end });
+        });
+    }
+
+    /// Asks all running work to stop, or kills it.
+    pub(super) fn stop(&self, stop: Stop) {
+        self.stop.send_replace(stop);
+    }
+}
+
+/// A unit of work while it runs.
+struct Unit<'a> {
+    task: Task,
+    stop: watch::Receiver<Stop>,
+    reports: &'a mpsc::UnboundedSender<Report>,
+}
+
+/// Why a unit of work was asked to stop.
+#[derive(Clone, Copy)]
+enum Asked {
+    Interrupted,
+    TimedOut,
+    Memory(u64),
+}
+
+impl Unit<'_> {
+    async fn run(mut self, program: &Program, idle: &Idle) -> End {
+        let threads = self.task.job.threads;
+        let pooled = idle.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&threads).and_then(Vec::pop);
+        let worker = match pooled {
+            Some(worker) => Ok(worker),
+            None => Worker::start(program, threads).await,
+        };
+        let mut worker = match worker {
+            Ok(worker) => worker,
+            Err(broken) => return failed(broken_message(&broken), None, Vec::new(), Usage::default(), true),
+        };
+        match self.converse(&mut worker).await {
+            Ok(end) => {
+                if worker.resident() <= IDLE_MEMORY {
+                    let mut idle = idle.lock().unwrap_or_else(PoisonError::into_inner);
+                    idle.entry(threads).or_default().push(worker);
+                }
+                end
+            }
+            Err((broken, asked)) => {
+                let stderr = worker.take_stderr();
+                match asked {
+                    Some(Asked::Interrupted) => End::Cancelled,
+                    Some(Asked::TimedOut) => failed(self.timed_out(), None, stderr, Usage::default(), true),
+                    Some(Asked::Memory(used)) => {
+                        let limit = self.task.memory.unwrap_or(0);
+                        let message = format!(
+                            "it used {} MiB of memory, and its limit is {} MiB",
+                            used >> 20,
+                            limit >> 20
+                        );
+                        let hint = Some("raise `resources: { memory: … }` of the stage".to_owned());
+                        failed(message, hint, stderr, Usage::default(), false)
+                    }
+                    None => failed(broken_message(&broken), None, stderr, Usage::default(), true),
+                }
+            }
+        }
+    }
+
+    /// Gives the job to the worker and follows it to its end. An error means that the worker is of no more
+    /// use.
+    async fn converse(&mut self, worker: &mut Worker) -> Result<End, (Broken, Option<Asked>)> {
+        let id = self.task.job.id;
+        let request = Request::Run(Box::new(self.task.job.clone()));
+        worker.send(&request).await.map_err(|broken| (broken, None))?;
+        let mut asked = None;
+        let mut timeout = self.task.timeout.map(|timeout| Instant::now() + timeout);
+        let mut kill: Option<Instant> = None;
+        if *self.stop.borrow() != Stop::No {
+            self.stop.mark_changed();
+        }
+        loop {
+            let watch_memory = self.task.memory.is_some();
+            tokio::select! {
+                reply = worker.receive() => match reply {
+                    Ok(reply) => if let Some(end) = self.reply(reply, worker, asked).await {
+                        return Ok(end);
+                    },
+                    Err(broken) => return Err((broken, asked)),
+                },
+                Ok(()) = self.stop.changed() => {
+                    asked.get_or_insert(Asked::Interrupted);
+                    if *self.stop.borrow_and_update() == Stop::Kill {
+                        worker.kill();
+                    } else {
+                        kill.get_or_insert(Instant::now() + GRACE);
+                        worker.send(&Request::Cancel { id }).await.map_err(|broken| (broken, asked))?;
+                    }
+                }
+                () = sleep_until(timeout) => {
+                    timeout = None;
+                    asked.get_or_insert(Asked::TimedOut);
+                    kill.get_or_insert(Instant::now() + GRACE);
+                    worker.send(&Request::Cancel { id }).await.map_err(|broken| (broken, asked))?;
+                }
+                () = sleep_until(kill) => {
+                    kill = None;
+                    worker.kill();
+                }
+                () = tokio::time::sleep(MEMORY_INTERVAL), if watch_memory => {
+                    let used = worker.resident();
+                    if self.task.memory.is_some_and(|limit| used > limit) {
+                        asked = Some(Asked::Memory(used));
+                        worker.kill();
+                    }
+                }
+            }
+        }
+    }
+
+    async fn reply(&mut self, reply: Reply, worker: &Worker, asked: Option<Asked>) -> Option<End> {
+        let node = self.task.node;
+        // The dispatcher ends only after every report that it waits for.
+        let report = |report| drop(self.reports.send(report));
+        match reply {
+            Reply::Progress { done, total, unit, message, .. } => {
+                report(Report::Progress { node, done, total, unit, message: clip(message) });
+                None
+            }
+            Reply::Metric { name, step, value, .. } => {
+                report(Report::Metric { node, name, step, value });
+                None
+            }
+            Reply::Log { level, message, .. } => {
+                let level = match level {
+                    Level::Info => "info",
+                    Level::Warning => "warning",
+                };
+                report(Report::Log { node, level, message: clip(message) });
+                None
+            }
+            Reply::Done { usage, .. } => {
+                for line in worker.take_stderr() {
+                    report(Report::Log { node, level: "stderr", message: line });
+                }
+                Some(match take_over(&self.task).await {
+                    Ok(outputs) => End::Done { outputs, usage },
+                    Err(message) => failed(message, None, Vec::new(), usage, false),
+                })
+            }
+            Reply::Failed { error, usage, .. } => {
+                let stderr = worker.take_stderr();
+                Some(match (error.kind, asked) {
+                    (ErrorKind::Cancelled, Some(Asked::TimedOut)) => {
+                        failed(self.timed_out(), None, stderr, usage, true)
+                    }
+                    (ErrorKind::Cancelled, _) => End::Cancelled,
+                    (kind, _) => {
+                        failed(error.to_string(), error.hint, stderr, usage, kind != ErrorKind::BadInput)
+                    }
+                })
+            }
+            Reply::Hello { .. } | Reply::Checked { .. } => None,
+        }
+    }
+
+    fn timed_out(&self) -> String {
+        let limit = self.task.timeout.unwrap_or_default().as_secs_f64();
+        format!("it took longer than its timeout of {limit} s")
+    }
+}
+
+/// Sleeps until then, or for ever.
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn failed(message: String, hint: Option<String>, stderr: Vec<String>, usage: Usage, again: bool) -> End {
+    let skip = stderr.len().saturating_sub(STDERR_SHOWN);
+    let stderr = stderr.into_iter().skip(skip).map(clip).collect();
+    End::Failed { failure: Failure { message: clip(message), hint, stderr }, usage, again }
+}
+
+fn broken_message(broken: &Broken) -> String {
+    match broken {
+        Broken::Talk(message) => message.clone(),
+        Broken::Ended(status) => format!("its worker process ended: {}", status_text(*status)),
+    }
+}
+
+fn status_text(status: Option<ExitStatus>) -> String {
+    match status {
+        Some(status) => match (status.code(), status.signal()) {
+            (Some(code), _) => format!("exit status {code}"),
+            (None, Some(9)) => "killed (signal 9); the system does so when memory runs out".to_owned(),
+            (None, Some(signal)) => format!("signal {signal}"),
+            (None, None) => "for an unknown reason".to_owned(),
+        },
+        None => "for an unknown reason".to_owned(),
+    }
+}
+
+/// Identifies every declared output of a node that is done.
+async fn take_over(task: &Task) -> Result<Vec<(String, NewArtifact)>, String> {
+    let mut outputs = Vec::with_capacity(task.outputs.len());
+    for (port, kind) in &task.outputs {
+        let Some(path) = task.job.outputs.get(port) else { continue };
+        let artifact =
+            identify(*kind, path).await.map_err(|message| format!("its output `{port}` {message}"))?;
+        outputs.push((port.clone(), artifact));
+    }
+    Ok(outputs)
+}
+
+async fn identify(kind: Kind, path: &Path) -> Result<NewArtifact, String> {
+    let Ok(metadata) = std::fs::symlink_metadata(path) else {
+        return Err("was not written although the operation reported success".to_owned());
+    };
+    let small = metadata.is_file() && metadata.len() < INLINE_LIMIT;
+    let owned = path.to_owned();
+    let found = if small {
+        new_artifact(kind, owned, true)
+    } else {
+        // Hashing gigabytes must not hold up the conversation with other workers.
+        tokio::task::spawn_blocking(move || new_artifact(kind, owned, false))
+            .await
+            .unwrap_or_else(|panic| Err(std::io::Error::other(panic)))
+    };
+    found.map_err(|error| format!("is not a good {kind}: {error}"))
+}
+
+fn new_artifact(kind: Kind, path: PathBuf, small: bool) -> std::io::Result<NewArtifact> {
+    let found = identity::of(kind, &path)?;
+    let content = if small {
+        Content::Inline(std::fs::read(&path)?)
+    } else {
+        Content::Object { path, files: found.files }
+    };
+    Ok(NewArtifact { digest: found.digest, kind, bytes: found.bytes, content })
+}

@@ -1,0 +1,135 @@
+//! Running a workflow.
+//!
+//! The dispatcher owns the state that people see: which node waits, runs, has ended, and why. The executor
+//! owns the units of work: worker processes and the conversations with them. The writer owns the store's
+//! index. They are joined by messages only.
+//!
+//! ```text
+//!            tasks, stop                     ended nodes, claims
+//! executor ◀───────────── dispatcher ─────────────────────▶ writer (a thread)
+//!          ─────────────▶            ◀─────────────────────
+//!            reports         │ events   committed, claimed
+//!                            ▼
+//!                      the caller's sink
+//! ```
+
+mod dispatcher;
+mod executor;
+mod machine;
+mod node;
+mod slots;
+mod start;
+mod worker;
+mod writer;
+
+use std::path::PathBuf;
+
+use flow_store::{RunStart, RunStatus, Store};
+
+pub use machine::cores;
+
+use crate::catalog::Catalog;
+use crate::event::{Event, Summary};
+use crate::graph::Graph;
+use crate::plan::{self, History, Resolver};
+
+/// The program that serves operations over the worker protocol.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// The executable.
+    pub path: PathBuf,
+    /// Its arguments.
+    pub args: Vec<String>,
+}
+
+/// How to run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How many cores the run may use.
+    pub cores: usize,
+    /// What serves the operations.
+    pub worker: Program,
+    /// The command as the user gave it, for the record.
+    pub command: String,
+    /// Stages and nodes that run even if their results are in the store.
+    pub force: Vec<String>,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// The run's name.
+    pub run: String,
+    /// Its counts, times and status.
+    pub summary: Summary,
+}
+
+/// A run that could not be carried through.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It could not be started: an input cannot be read, or the store fails.
+    #[error(transparent)]
+    Plan(#[from] plan::Error),
+    /// The store failed while it ran.
+    #[error("the run was given up: {0}")]
+    Store(flow_store::Error),
+    /// The system failed.
+    #[error("the run was given up: {0}")]
+    System(#[from] std::io::Error),
+}
+
+/// Runs a workflow: computes what is not in the store, and tells `sink` what happens.
+///
+/// # Errors
+/// When the run cannot be started or carried through. A node that fails is no error here: the outcome says so.
+pub fn run(
+    graph: &Graph,
+    catalog: &Catalog,
+    mut store: Store,
+    options: &Options,
+    sink: &mut dyn FnMut(&Event),
+) -> Result<Outcome, Error> {
+    let started = flow_store::now();
+    let run = machine::run_name(started);
+    let mut resolver = Resolver::new(graph, catalog);
+    resolver.check_externals(&store)?;
+    let history = History::new(&store, &graph.name).map_err(plan::Error::Store)?;
+
+    let lock = store.lock_run(&run).map_err(plan::Error::Store)?;
+    store.clear_dead_runs().map_err(plan::Error::Store)?;
+    let start = RunStart {
+        id: run.clone(),
+        workflow: graph.name.clone(),
+        file: graph.file.to_string_lossy().into_owned(),
+        source: graph.source.clone(),
+        params: graph.params.clone(),
+        command: options.command.clone(),
+        machine: machine::this(options.cores),
+        engine: env!("CARGO_PKG_VERSION").to_owned(),
+        started,
+    };
+    store.start_run(&start).map_err(plan::Error::Store)?;
+    sink(&Event::RunStarted {
+        run: run.clone(),
+        workflow: graph.name.clone(),
+        nodes: graph.nodes.len(),
+        cores: options.cores,
+    });
+
+    let reader = Store::open(store.root()).map_err(plan::Error::Store)?;
+    let parts =
+        dispatcher::Parts { graph, catalog, store: &reader, resolver, history, run: &run, options, sink };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let summary = runtime.block_on(dispatcher::dispatch(parts, store, started))?;
+    drop(runtime);
+    drop(lock);
+    Ok(Outcome { run, summary })
+}
+
+impl Outcome {
+    /// Whether every node succeeded.
+    #[must_use]
+    pub fn succeeded(&self) -> bool {
+        self.summary.status == RunStatus::Succeeded
+    }
+}

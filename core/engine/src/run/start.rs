@@ -1,0 +1,152 @@
+//! Starting a node: finding its inputs, and putting together what the worker is told.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use flow_plugin::protocol::{self, InputArtifact, Job};
+use flow_store::NodeState;
+
+use super::Error;
+use super::dispatcher::{Dispatcher, gone};
+use super::executor::Task;
+use super::node::Phase;
+use crate::event::{Event, Failure};
+use crate::graph::NodeId;
+use crate::plan::{Input, Ports};
+
+impl Dispatcher<'_> {
+    /// Starts a node that is ours, if there is room for it and its inputs can be read.
+    pub(super) fn start(&mut self, id: NodeId) -> Result<(), Error> {
+        let node = self.parts.graph.node(id);
+        let Some(held) = self.slots.take(&node.resources, node.measures) else {
+            self.claimed.insert((node.measures, id));
+            return Ok(());
+        };
+        let Some(ports) = self.nodes[id.0].ports.clone() else { return Ok(()) };
+        let Some(inputs) = self.inputs(id, &ports)? else {
+            self.slots.give_back(held);
+            return Ok(());
+        };
+        let scratch = self.parts.store.scratch(self.parts.run, id.0);
+        if let Err(error) = fs::create_dir_all(&scratch) {
+            self.slots.give_back(held);
+            self.fail(id, Failure::new(format!("cannot create {}: {error}", scratch.display())));
+            return Ok(());
+        }
+        let outputs: BTreeMap<String, PathBuf> =
+            node.outputs.iter().map(|port| (port.name.clone(), scratch.join(&port.name))).collect();
+        let continue_from = match self.parts.resolver.family(id, &ports) {
+            Some((family, extent)) => {
+                let shorter = self.parts.store.shorter(&family, extent).map_err(Error::Store)?;
+                shorter.map(|(_, state)| state)
+            }
+            None => None,
+        };
+        let progress = &mut self.nodes[id.0];
+        let checkpoints = progress.key.filter(|_| node.checkpoints);
+        progress.attempts += 1;
+        progress.phase = Phase::Running;
+        progress.cached = false;
+        progress.started = flow_store::now();
+        progress.held = Some(held);
+        progress.scratch = Some(scratch);
+        progress.failure = None;
+        (self.parts.sink)(&Event::NodeStarted {
+            node: node.name.clone(),
+            reason: progress.reason.clone(),
+            attempt: progress.attempts,
+        });
+        let job = Job {
+            id: id.0 as u64,
+            node: node.name.clone(),
+            operation: node.operation.clone(),
+            params: node.params.clone(),
+            inputs,
+            outputs,
+            checkpoints: checkpoints.map(|key| self.parts.store.checkpoints(&key)),
+            continue_from,
+            seed: node.seed,
+            threads: held.threads,
+        };
+        self.open += 1;
+        self.executor.start(Task {
+            node: id,
+            job,
+            outputs: node.outputs.iter().map(|port| (port.name.clone(), port.kind)).collect(),
+            timeout: node.timeout,
+            memory: node.resources.memory,
+        });
+        Ok(())
+    }
+
+    /// The inputs as the worker is told of them; none if one is gone from the store, in which case the node
+    /// that makes it runs again, and this one waits for it.
+    fn inputs(
+        &mut self,
+        id: NodeId,
+        ports: &Ports,
+    ) -> Result<Option<BTreeMap<String, Vec<InputArtifact>>>, Error> {
+        let measures = self.parts.graph.node(id).measures;
+        let mut all = BTreeMap::new();
+        let mut complete = true;
+        for (port, inputs) in ports {
+            let mut artifacts = Vec::with_capacity(inputs.len());
+            for input in inputs {
+                let Some(path) = self.path(id, input)? else {
+                    complete = false;
+                    continue;
+                };
+                let usage = input.output.as_ref().map(|(producer, _)| self.nodes[producer.0].usage);
+                let cost = usage.filter(|_| measures).map(|usage| protocol::Usage {
+                    cpu_s: usage.cpu_s,
+                    wall_s: usage.wall_s,
+                    peak_rss: usage.peak_rss,
+                });
+                let coordinates = input.coordinates.clone().unwrap_or_default();
+                artifacts.push(InputArtifact {
+                    path,
+                    kind: input.kind,
+                    digest: input.digest,
+                    coordinates,
+                    cost,
+                });
+            }
+            all.insert(port.clone(), artifacts);
+        }
+        Ok(complete.then_some(all))
+    }
+
+    fn path(&mut self, id: NodeId, input: &Input) -> Result<Option<PathBuf>, Error> {
+        if let Some(path) = input.path.as_ref().or_else(|| self.paths.get(&input.digest)) {
+            return Ok(Some(path.clone()));
+        }
+        match self.parts.store.artifact_path(&input.digest) {
+            Ok(path) => {
+                self.paths.insert(input.digest, path.clone());
+                Ok(Some(path))
+            }
+            Err(error) => {
+                let Some((producer, port)) = &input.output else { return Err(Error::Store(error)) };
+                self.compute_again(*producer, gone(port, error)?);
+                let progress = &mut self.nodes[id.0];
+                progress.phase = Phase::Waiting;
+                progress.waits_for.insert(*producer);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Lets a node that has ended run once more.
+    fn compute_again(&mut self, id: NodeId, reason: String) {
+        let progress = &mut self.nodes[id.0];
+        if progress.phase == Phase::Ended(NodeState::Succeeded) {
+            progress.phase = Phase::Waiting;
+            progress.again = true;
+            progress.cached = false;
+            progress.reason = reason;
+            progress.before = progress.outputs.clone();
+            self.todo.push_back(id);
+        }
+    }
+}

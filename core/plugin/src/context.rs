@@ -1,0 +1,164 @@
+//! What a running operation sees of the world.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::{InputArtifact, Job, Number, Reply};
+use crate::{Checkpoints, Error, Result};
+
+/// How much a log message matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// For the log only.
+    Info,
+    /// Shown to the user, and repeated in the report.
+    Warning,
+}
+
+/// One input artifact: where it lies, its kind, digest and coordinates.
+pub type Input = InputArtifact;
+
+type Send = dyn Fn(Reply) + std::marker::Send + Sync;
+
+/// What a running operation sees of the world: inputs, outputs, seed, threads, checkpoints, and the means to
+/// report progress and to notice that it should stop.
+pub struct Context {
+    job: Job,
+    cancelled: Arc<AtomicBool>,
+    send: Box<Send>,
+    last_progress: Mutex<Option<Instant>>,
+}
+
+/// Progress is reported at most this often; a terminal shows no more.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+
+impl Context {
+    pub(crate) fn new(job: Job, cancelled: Arc<AtomicBool>, send: Box<Send>) -> Self {
+        Self { job, cancelled, send, last_progress: Mutex::new(None) }
+    }
+
+    /// The node's name, such as `train[model=fno]`.
+    #[must_use]
+    pub fn node(&self) -> &str {
+        &self.job.node
+    }
+
+    /// The artifact connected to an input that takes one.
+    ///
+    /// # Errors
+    /// When nothing is connected.
+    pub fn input(&self, port: &str) -> Result<&Input> {
+        self.optional_input(port)
+            .ok_or_else(|| Error::failed(format!("nothing is connected to input `{port}`")))
+    }
+
+    /// The artifact connected to an optional input.
+    #[must_use]
+    pub fn optional_input(&self, port: &str) -> Option<&Input> {
+        self.inputs(port).first()
+    }
+
+    /// The artifacts connected to an input that takes a collection, in matrix order.
+    #[must_use]
+    pub fn inputs(&self, port: &str) -> &[Input] {
+        self.job.inputs.get(port).map_or(&[], Vec::as_slice)
+    }
+
+    /// Where to write an output: a path at which nothing exists yet, in a folder that exists.
+    ///
+    /// # Errors
+    /// When the operation declares no such output.
+    pub fn output(&self, port: &str) -> Result<&Path> {
+        let path = self.job.outputs.get(port);
+        path.map(PathBuf::as_path)
+            .ok_or_else(|| Error::failed(format!("the operation declares no output `{port}`")))
+    }
+
+    /// By port: where every output goes.
+    #[must_use]
+    pub fn outputs(&self) -> &BTreeMap<String, PathBuf> {
+        &self.job.outputs
+    }
+
+    /// The seed. Equal seeds give equal results, whatever the thread count.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.job.seed
+    }
+
+    /// How many threads to use. Rayon's global pool in the worker has this many.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.job.threads
+    }
+
+    /// Where to save and find checkpoints, for operations that declare that they keep any.
+    #[must_use]
+    pub fn checkpoints(&self) -> Option<Checkpoints> {
+        self.job.checkpoints.as_ref().map(Checkpoints::new)
+    }
+
+    /// The final state of a shorter computation to go on from, for extendable operations.
+    #[must_use]
+    pub fn continue_from(&self) -> Option<&Path> {
+        self.job.continue_from.as_deref()
+    }
+
+    /// Says how far the work has come, such as `(40, 100, "samples", "")`. Cheap enough to call often.
+    pub fn progress(&self, done: u64, total: u64, unit: &str, message: &str) {
+        let now = Instant::now();
+        let mut last = self.last_progress.lock().unwrap_or_else(PoisonError::into_inner);
+        if done < total && last.is_some_and(|then| now.duration_since(then) < PROGRESS_INTERVAL) {
+            return;
+        }
+        *last = Some(now);
+        (self.send)(Reply::Progress {
+            id: self.job.id,
+            done,
+            total,
+            unit: unit.to_owned(),
+            message: message.to_owned(),
+        });
+    }
+
+    /// Adds a point to a series that is shown live, recorded, and drawn in the report: a loss, a residual.
+    pub fn metric(&self, name: &str, step: u64, value: f64) {
+        (self.send)(Reply::Metric { id: self.job.id, name: name.to_owned(), step, value: Number(value) });
+    }
+
+    /// Writes a message to the node's log.
+    pub fn info(&self, message: impl Into<String>) {
+        self.log(Level::Info, message.into());
+    }
+
+    /// Tells the user something that may spoil the result but does not end the work.
+    pub fn warn(&self, message: impl Into<String>) {
+        self.log(Level::Warning, message.into());
+    }
+
+    fn log(&self, level: Level, message: String) {
+        (self.send)(Reply::Log { id: self.job.id, level, message });
+    }
+
+    /// Whether the engine has asked for the work to stop. Long work asks often, saves a checkpoint, and
+    /// returns [`Error::cancelled`].
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// Returns [`Error::cancelled`] if the engine has asked for the work to stop.
+    ///
+    /// # Errors
+    /// When the work should stop.
+    pub fn check_cancelled(&self) -> Result<()> {
+        if self.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,214 @@
+//! Operations: what a stage runs.
+
+use schemars::{JsonSchema, generate::SchemaSettings};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Context, Port, Result};
+
+/// A unit of work with typed parameters and ports.
+///
+/// Parameters are a `serde` type that also derives [`JsonSchema`]; its doc comments become the
+/// documentation, its defaults the defaults, its validation attributes are checked before anything runs. Use
+/// `#[serde(deny_unknown_fields)]` so that a misspelt parameter is an error.
+pub trait Operation: Send + Sync + 'static {
+    /// The parameters, given under `with:` in a workflow.
+    type Params: Serialize + DeserializeOwned + JsonSchema;
+
+    /// Its name, version, documentation and ports.
+    fn spec(&self) -> Spec;
+
+    /// Checks that a schema cannot express, such as `minimum < maximum`. Called before anything runs.
+    fn check(&self, _params: &Self::Params) -> Vec<ParamProblem> {
+        Vec::new()
+    }
+
+    /// The output ports for these parameters and input types, where they depend on them.
+    fn outputs(&self, _params: &Self::Params, _inputs: &[Port]) -> Vec<Port> {
+        self.spec().outputs
+    }
+
+    /// Computes the outputs. Runs in a worker process.
+    ///
+    /// # Errors
+    /// Any failure; the engine reports it with the node's name and log.
+    fn run(&self, params: Self::Params, context: &Context) -> Result<()>;
+}
+
+/// What an operation declares about itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Spec {
+    /// The verb. With the plugin's name in front it is the operation's name: `ccs/simulate`.
+    pub name: String,
+    /// The declared version: part of every key. Raise it whenever results change.
+    pub version: u32,
+    /// What it does, in one sentence.
+    pub summary: String,
+    /// The documentation, as Markdown.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub doc: String,
+    /// JSON Schema of the parameters.
+    #[serde(default)]
+    pub params: Value,
+    /// The inputs, in the order in which they enter the key.
+    #[serde(default)]
+    pub inputs: Vec<Port>,
+    /// The outputs.
+    pub outputs: Vec<Port>,
+    /// It reports time: it runs with nothing else of the run beside it, and is left out of byte comparisons.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub measures: bool,
+    /// It saves checkpoints and goes on from them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub checkpoints: bool,
+    /// One integer parameter (a dotted path) whose larger values may continue from a smaller one's final state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extendable: Option<String>,
+    /// Relative tolerance within which results agree across instruction sets; 0 means bit for bit.
+    #[serde(default)]
+    pub tolerance: f64,
+}
+
+impl Spec {
+    /// An operation with this verb, declared version and one-sentence summary.
+    pub fn new(name: &str, version: u32, summary: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            version,
+            summary: summary.to_owned(),
+            doc: String::new(),
+            params: Value::Null,
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            measures: false,
+            checkpoints: false,
+            extendable: None,
+            tolerance: 0.0,
+        }
+    }
+
+    /// Sets the documentation (Markdown).
+    #[must_use]
+    pub fn doc(mut self, doc: &str) -> Self {
+        doc.clone_into(&mut self.doc);
+        self
+    }
+
+    /// Adds an input.
+    #[must_use]
+    pub fn input(mut self, port: Port) -> Self {
+        self.inputs.push(port);
+        self
+    }
+
+    /// Adds an output.
+    #[must_use]
+    pub fn output(mut self, port: Port) -> Self {
+        self.outputs.push(port);
+        self
+    }
+
+    /// Declares that the operation reports time: it runs alone.
+    #[must_use]
+    pub fn measures(mut self) -> Self {
+        self.measures = true;
+        self
+    }
+
+    /// Declares that the operation saves checkpoints and goes on from them.
+    #[must_use]
+    pub fn checkpoints(mut self) -> Self {
+        self.checkpoints = true;
+        self
+    }
+
+    /// Declares the parameter whose larger values continue from a smaller one's final state.
+    #[must_use]
+    pub fn extendable(mut self, parameter: &str) -> Self {
+        self.extendable = Some(parameter.to_owned());
+        self
+    }
+
+    /// Sets the relative tolerance within which results agree across instruction sets.
+    #[must_use]
+    pub fn tolerance(mut self, relative: f64) -> Self {
+        self.tolerance = relative;
+        self
+    }
+}
+
+/// A parameter that is wrong although its schema allows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParamProblem {
+    /// Where, as a dotted path below `with:`; empty for the whole.
+    pub at: String,
+    /// What is wrong and what was expected.
+    pub message: String,
+    /// What to write instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// Parameters that passed every check.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Checked {
+    /// The parameters with all defaults filled in, as they enter the key.
+    pub params: Value,
+    /// The output ports for these parameters.
+    pub outputs: Vec<Port>,
+}
+
+/// An [`Operation`] with its parameter type erased.
+pub trait DynOperation: Send + Sync {
+    /// Its declaration, with the parameters' JSON Schema filled in.
+    fn spec(&self) -> Spec;
+
+    /// Fills in defaults, checks, and resolves the output ports.
+    ///
+    /// # Errors
+    /// Every problem found in the parameters.
+    fn check(&self, params: &Value, inputs: &[Port]) -> Result<Checked, Vec<ParamProblem>>;
+
+    /// Runs with parameters that passed [`DynOperation::check`].
+    ///
+    /// # Errors
+    /// Whatever [`Operation::run`] reports.
+    fn run(&self, params: Value, context: &Context) -> Result<()>;
+}
+
+impl<O: Operation> DynOperation for O {
+    fn spec(&self) -> Spec {
+        let mut spec = Operation::spec(self);
+        // Inlined subschemas: every property's documentation and constraints stand where it is used.
+        let generator = SchemaSettings::draft2020_12().with(|s| s.inline_subschemas = true).into_generator();
+        spec.params = generator.into_root_schema_for::<O::Params>().to_value();
+        spec
+    }
+
+    fn check(&self, params: &Value, inputs: &[Port]) -> Result<Checked, Vec<ParamProblem>> {
+        let typed: O::Params = parse(params).map_err(|problem| vec![problem])?;
+        let problems = Operation::check(self, &typed);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let outputs = self.outputs(&typed, inputs);
+        let params = serde_json::to_value(&typed).map_err(|error| {
+            vec![ParamProblem { at: String::new(), message: error.to_string(), hint: None }]
+        })?;
+        Ok(Checked { params, outputs })
+    }
+
+    fn run(&self, params: Value, context: &Context) -> Result<()> {
+        let typed = serde_json::from_value(params)?;
+        Operation::run(self, typed, context)
+    }
+}
+
+fn parse<P: DeserializeOwned>(params: &Value) -> Result<P, ParamProblem> {
+    P::deserialize(params).map_err(|error| ParamProblem {
+        at: String::new(),
+        message: error.to_string(),
+        hint: None,
+    })
+}

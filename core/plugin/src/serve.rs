@@ -1,0 +1,164 @@
+//! The worker's side of the protocol.
+
+use std::io::{self, BufRead, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
+use std::time::Instant;
+
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+
+use crate::protocol::{Job, PROTOCOL, PluginInfo, Reply, Request, Usage};
+use crate::{Context, Error, ParamProblem, Plugin};
+
+/// Serves plugins over standard input and output until the engine says `shutdown` or goes away.
+///
+/// Standard output belongs to the protocol from here on: whatever the process prints goes to standard error.
+///
+/// # Errors
+/// When standard input or output fails.
+pub fn serve(plugins: Vec<Plugin>) -> io::Result<()> {
+    let protocol = nix::unistd::dup(io::stdout())?;
+    nix::unistd::dup2_stdout(io::stderr())?;
+    serve_on(plugins, io::stdin().lock(), std::fs::File::from(protocol))
+}
+
+/// Serves plugins over any pair of streams.
+///
+/// # Errors
+/// When a stream fails, or what arrives is not a message of the protocol.
+pub fn serve_on(
+    plugins: Vec<Plugin>,
+    requests: impl BufRead,
+    replies: impl Write + Send + 'static,
+) -> io::Result<()> {
+    let out = Replies(Arc::new(Mutex::new(replies)));
+    let plugins = Arc::new(plugins);
+    let (jobs, queue) = mpsc::channel::<(Job, Arc<AtomicBool>)>();
+    let runner = {
+        let (out, plugins) = (out.clone(), plugins.clone());
+        // A deep recursion in an operation should not meet a smaller stack here than on a main thread.
+        thread::Builder::new().name("node".into()).stack_size(8 << 20).spawn(move || {
+            for (job, cancelled) in queue {
+                run(&plugins, job, cancelled, &out);
+            }
+        })?
+    };
+    let mut current: Option<(u64, Arc<AtomicBool>)> = None;
+    for line in requests.lines() {
+        match serde_json::from_str(&line?).map_err(io::Error::other)? {
+            Request::Hello { .. } => out.send(&hello(&plugins)),
+            Request::Check { id, operation, params, inputs } => {
+                let (ok, problems) = match find(&plugins, &operation) {
+                    Some(found) => match found.check(&params, &inputs) {
+                        Ok(checked) => (Some(checked), Vec::new()),
+                        Err(problems) => (None, problems),
+                    },
+                    None => (None, vec![unknown(&operation)]),
+                };
+                out.send(&Reply::Checked { id, ok, problems });
+            }
+            Request::Run(job) => {
+                let cancelled = Arc::new(AtomicBool::new(false));
+                current = Some((job.id, cancelled.clone()));
+                // The runner ends only when `jobs` is dropped, so the channel is open.
+                let _ = jobs.send((*job, cancelled));
+            }
+            Request::Cancel { id } => {
+                if let Some((_, cancelled)) = current.as_ref().filter(|(running, _)| *running == id) {
+                    cancelled.store(true, Ordering::Relaxed);
+                }
+            }
+            Request::Shutdown => break,
+        }
+    }
+    // The engine has gone or wants no more: what still runs has no one to report to.
+    if let Some((_, cancelled)) = &current {
+        cancelled.store(true, Ordering::Relaxed);
+    }
+    drop(jobs);
+    let _ = runner.join();
+    Ok(())
+}
+
+fn hello(plugins: &[Plugin]) -> Reply {
+    let plugins = plugins.iter().map(|plugin| PluginInfo {
+        name: plugin.name().to_owned(),
+        version: plugin.version().to_owned(),
+        summary: plugin.summary().to_owned(),
+        operations: plugin.specs(),
+    });
+    Reply::Hello { protocol: PROTOCOL, plugins: plugins.collect() }
+}
+
+fn find<'p>(plugins: &'p [Plugin], operation: &str) -> Option<&'p Arc<dyn crate::DynOperation>> {
+    let (plugin, verb) = operation.split_once('/')?;
+    plugins.iter().find(|p| p.name() == plugin)?.operation(verb)
+}
+
+fn unknown(operation: &str) -> ParamProblem {
+    ParamProblem {
+        at: String::new(),
+        message: format!("this worker has no operation `{operation}`"),
+        hint: None,
+    }
+}
+
+fn run(plugins: &[Plugin], job: Job, cancelled: Arc<AtomicBool>, out: &Replies) {
+    let id = job.id;
+    let Some(operation) = find(plugins, &job.operation) else {
+        let error = Error::failed(unknown(&job.operation).message);
+        out.send(&Reply::Failed { id, error, usage: Usage::default() });
+        return;
+    };
+    let params = job.params.clone();
+    let sink = out.clone();
+    let context = Context::new(job, cancelled, Box::new(move |reply| sink.send(&reply)));
+    let (start, cpu) = (Instant::now(), cpu_seconds());
+    let result = catch_unwind(AssertUnwindSafe(|| operation.run(params, &context)))
+        .unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
+    let usage =
+        Usage { cpu_s: cpu_seconds() - cpu, wall_s: start.elapsed().as_secs_f64(), peak_rss: peak_rss() };
+    out.send(&match result {
+        Ok(()) => Reply::Done { id, usage },
+        Err(error) => Reply::Failed { id, error, usage },
+    });
+}
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
+    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    Error::failed(format!("the operation panicked: {text}"))
+        .hint("this is an error in the plugin; the node's log has the place")
+}
+
+fn cpu_seconds() -> f64 {
+    getrusage(UsageWho::RUSAGE_SELF).map_or(0.0, |usage| {
+        let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+        micros as f64 * 1e-6
+    })
+}
+
+fn peak_rss() -> u64 {
+    let peak = getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| usage.max_rss());
+    // Linux counts in KiB, macOS in bytes.
+    let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
+    u64::try_from(peak).unwrap_or(0) * unit
+}
+
+/// The stream of replies, shared by the node's thread and the one that answers the engine.
+#[derive(Clone)]
+struct Replies(Arc<Mutex<dyn Write + Send>>);
+
+impl Replies {
+    fn send(&self, reply: &Reply) {
+        // A message always serialises: its maps have string keys and its numbers are wrapped.
+        let Ok(mut line) = serde_json::to_vec(reply) else { return };
+        line.push(b'\n');
+        let mut out = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // A broken pipe means that the engine has gone; the loop over requests ends then too.
+        let _ = out.write_all(&line).and_then(|()| out.flush());
+    }
+}

@@ -1,0 +1,1 @@
+fn main(){ flow_ccs::simulate::bench_kernel(); }

@@ -1,0 +1,119 @@
+//! Operations that take time, and operations that fail.
+
+use std::fs;
+use std::thread;
+use std::time::Duration;
+
+use flow_plugin::schemars::{self, JsonSchema};
+use flow_plugin::serde::{Deserialize, Serialize};
+use flow_plugin::serde_json::json;
+use flow_plugin::{Context, Error, Kind, Operation, Port, Result, Spec};
+
+/// Counts slowly, with progress, a metric and checkpoints.
+pub(crate) struct Count;
+
+/// Parameters of `demo/count`.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(crate = "flow_plugin::serde", deny_unknown_fields)]
+pub(crate) struct CountParams {
+    /// How far to count.
+    #[schemars(range(max = 1_000_000))]
+    to: u64,
+    /// How long each step takes, in milliseconds.
+    #[serde(default = "ten")]
+    step_ms: u64,
+}
+
+fn ten() -> u64 {
+    10
+}
+
+impl Operation for Count {
+    type Params = CountParams;
+
+    fn spec(&self) -> Spec {
+        Spec::new("count", 1, "Counts slowly: progress, a metric, and checkpoints to go on from.")
+            .checkpoints()
+            .input(Port::new("after", Kind::File, "Anything to wait for.").optional())
+            .output(Port::new(
+                "metrics",
+                Kind::Metrics,
+                "`count`: the number reached; `sum`: of all numbers.",
+            ))
+    }
+
+    fn run(&self, params: CountParams, context: &Context) -> Result<()> {
+        let checkpoints = context.checkpoints();
+        let last = checkpoints.as_ref().map(flow_plugin::Checkpoints::last).transpose()?.flatten();
+        let (start, mut sum) = match last {
+            Some((step, state)) => {
+                context.info(format!("going on from {step}"));
+                (step, flow_plugin::serde_json::from_slice::<u64>(&state)?)
+            }
+            None => (0, 0),
+        };
+        for step in start + 1..=params.to {
+            thread::sleep(Duration::from_millis(params.step_ms));
+            sum += step;
+            context.metric("sum", step, sum as f64);
+            context.progress(step, params.to, "steps", "");
+            let state = flow_plugin::serde_json::to_vec(&sum)?;
+            if (context.is_cancelled() || step % 20 == 0)
+                && let Some(checkpoints) = &checkpoints
+            {
+                checkpoints.save(step, &state)?;
+            }
+            context.check_cancelled()?;
+        }
+        let metrics = json!({ "count": params.to, "sum": sum });
+        fs::write(context.output("metrics")?, format!("{metrics:#}\n"))?;
+        Ok(())
+    }
+}
+
+/// Fails.
+pub(crate) struct Fail;
+
+/// Parameters of `demo/fail`.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(crate = "flow_plugin::serde", deny_unknown_fields)]
+pub(crate) struct FailParams {
+    /// How to fail.
+    #[serde(default)]
+    how: How,
+}
+
+/// A way to fail.
+#[derive(Default, Serialize, Deserialize, JsonSchema)]
+#[serde(crate = "flow_plugin::serde", rename_all = "lowercase")]
+pub(crate) enum How {
+    /// Report an error.
+    #[default]
+    Error,
+    /// Panic.
+    Panic,
+    /// End the worker process.
+    Exit,
+    /// Succeed without writing the output.
+    Forget,
+}
+
+impl Operation for Fail {
+    type Params = FailParams;
+
+    fn spec(&self) -> Spec {
+        Spec::new("fail", 1, "Fails, in one of several ways.")
+            .input(Port::new("after", Kind::File, "Anything to wait for.").optional())
+            .output(Port::new("text", Kind::File, "Never written."))
+    }
+
+    fn run(&self, params: FailParams, _: &Context) -> Result<()> {
+        match params.how {
+            How::Error => Err(Error::failed("this operation always fails").hint("use another operation")),
+            #[allow(clippy::panic, reason = "this is how it was asked to fail")]
+            How::Panic => panic!("asked to panic"),
+            How::Exit => std::process::exit(3),
+            How::Forget => Ok(()),
+        }
+    }
+}

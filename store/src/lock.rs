@@ -1,0 +1,92 @@
+//! The lock that a run holds while it lives. The system frees it however the process ends.
+
+use std::fs::{self, File, OpenOptions};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+
+use crate::{Error, Result, Store, objects};
+
+/// Held from the start of a run to its end.
+pub struct RunLock {
+    _lock: Flock<File>,
+}
+
+fn folder(root: &Path) -> PathBuf {
+    root.join("runs")
+}
+
+fn path(root: &Path, run: &str) -> PathBuf {
+    folder(root).join(format!("{run}.lock"))
+}
+
+/// Whether the run's process lives.
+pub(crate) fn is_held(root: &Path, run: &str) -> bool {
+    let Ok(file) = File::open(path(root, run)) else { return false };
+    matches!(Flock::lock(file, FlockArg::LockSharedNonblock), Err((_, Errno::EWOULDBLOCK)))
+}
+
+impl Store {
+    /// Takes the lock of a new run.
+    ///
+    /// # Errors
+    /// When the file cannot be written, or the run's name is taken.
+    pub fn lock_run(&self, run: &str) -> Result<RunLock> {
+        let (folder, path) = (folder(&self.root), path(&self.root, run));
+        fs::create_dir_all(&folder).map_err(|source| Error::io("cannot create", &folder, source))?;
+        let file = OpenOptions::new()
+            .create_new(true)
+            .write(true)
+            .open(&path)
+            .map_err(|source| Error::io("cannot create", &path, source))?;
+        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
+            .map_err(|(_, errno)| Error::io("cannot lock", &path, errno.into()))?;
+        Ok(RunLock { _lock: lock })
+    }
+
+    /// Whether the run's process lives.
+    #[must_use]
+    pub fn is_alive(&self, run: &str) -> bool {
+        is_held(&self.root, run)
+    }
+
+    /// Removes what dead runs left: their scratch folders, lock files and claims.
+    ///
+    /// # Errors
+    /// When something cannot be removed.
+    pub fn clear_dead_runs(&mut self) -> Result<()> {
+        for run in names(&folder(&self.root), Some("lock"))? {
+            if !is_held(&self.root, &run) {
+                objects::remove(&self.root.join("scratch").join(&run))?;
+                self.release_claims(&run)?;
+                objects::remove(&path(&self.root, &run))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the scratch folder and the lock file of a run that ends in good order. The lock itself goes
+    /// with the value that holds it.
+    ///
+    /// # Errors
+    /// When something cannot be removed.
+    pub fn clear_run(&self, run: &str) -> Result<()> {
+        objects::remove(&self.root.join("scratch").join(run))?;
+        objects::remove(&path(&self.root, run))
+    }
+}
+
+/// The names in a folder, without this extension, of entries that have it.
+fn names(folder: &Path, extension: Option<&str>) -> Result<Vec<String>> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::io("cannot read", folder, error)),
+    };
+    let named = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().and_then(|e| e.to_str()) == extension);
+    Ok(named.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect())
+}

@@ -1,0 +1,440 @@
+//! Questions to the index.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use flow_artifact::{Digest, Kind};
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
+use rusqlite::{OptionalExtension, Row, params};
+
+use crate::objects::{self, Recorded};
+use crate::{
+    Computation, Error, FileEntry, Hit, InputRecord, LogRecord, Machine, NodeKey, NodeRecord, OutputRecord,
+    Producer, Recipe, Result, RunRecord, RunStart, RunStatus, Series, Store, Usage,
+};
+
+/// A digest as the index holds it.
+pub(crate) struct Blob(pub(crate) Digest);
+
+impl FromSql for Blob {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        <[u8; 32]>::column_result(value).map(|bytes| Self(bytes.into()))
+    }
+}
+
+/// A word of an enumeration, as the index holds it.
+pub(crate) struct Word<T>(pub(crate) T);
+
+impl<T: std::str::FromStr> FromSql for Word<T> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        value.as_str()?.parse().map(Self).map_err(|_| FromSqlError::InvalidType)
+    }
+}
+
+const RUN_COLUMNS: &str = "name, workflow, file, source, params, command, host, cpu, cores, engine, started, \
+                           finished, status, executed, cached, failed, skipped";
+
+impl Store {
+    /// What a key leads to, if it has been computed.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn lookup(&self, key: &Digest) -> Result<Option<Hit>> {
+        let mut query = self.db.prepare_cached(
+            "SELECT c.cpu_s, c.wall_s, c.peak_rss, o.port, o.kind, o.digest, o.bytes
+             FROM computations c LEFT JOIN outputs o ON o.computation = c.id WHERE c.key = ?",
+        )?;
+        let mut rows = query.query([key.as_bytes()])?;
+        let mut hit = None;
+        while let Some(row) = rows.next()? {
+            let usage = Usage { cpu_s: row.get(0)?, wall_s: row.get(1)?, peak_rss: unsigned(row, 2)? };
+            let hit = hit.get_or_insert(Hit { outputs: Vec::new(), usage });
+            if let Some(port) = row.get(3)? {
+                let (kind, digest) = (row.get::<_, Word<Kind>>(4)?.0, row.get::<_, Blob>(5)?.0);
+                hit.outputs.push(OutputRecord { port, kind, digest, bytes: unsigned(row, 6)? });
+            }
+        }
+        Ok(hit)
+    }
+
+    /// Whether anything has been computed with this operation, version, parameters and seed.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn knows_recipe(&self, recipe: &Digest) -> Result<bool> {
+        let mut query = self.db.prepare_cached(
+            "SELECT 1 FROM recipes r JOIN computations c ON c.recipe = r.id WHERE r.digest = ? LIMIT 1",
+        )?;
+        Ok(query.exists([recipe.as_bytes()])?)
+    }
+
+    /// What a computation was made of.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn computation(&self, key: &Digest) -> Result<Option<Computation>> {
+        let mut query = self.db.prepare_cached(
+            "SELECT c.id, r.digest, r.operation, r.version, r.params, r.seed
+             FROM computations c JOIN recipes r ON r.id = c.recipe WHERE c.key = ?",
+        )?;
+        let found = query.query_row([key.as_bytes()], |row| Ok((row.get(0)?, recipe(row, 1)?))).optional()?;
+        let Some((id, recipe)) = found else { return Ok(None) };
+        Ok(Some(Computation { recipe, inputs: self.inputs(id)? }))
+    }
+
+    /// The longest computation of this family that is shorter than `extent` and whose final state is kept.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn shorter(&self, family: &Digest, extent: i64) -> Result<Option<(i64, PathBuf)>> {
+        let mut query = self.db.prepare_cached(
+            "SELECT extent FROM computations WHERE family = ? AND extent < ? ORDER BY extent DESC",
+        )?;
+        let extents = query.query_map(params![family.as_bytes(), extent], |row| row.get::<_, i64>(0))?;
+        for extent in extents {
+            let extent = extent?;
+            let state = self.state(family, extent);
+            if state.is_dir() {
+                return Ok(Some((extent, state)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn inputs(&self, computation: i64) -> Result<Vec<InputRecord>> {
+        let mut query = self.db.prepare_cached(
+            "SELECT name, item, digest, origin FROM inputs WHERE computation = ? ORDER BY port, item",
+        )?;
+        let rows = query.query_map([computation], |row| {
+            Ok(InputRecord {
+                port: row.get(0)?,
+                index: row.get(1)?,
+                digest: row.get::<_, Blob>(2)?.0,
+                from: row.get(3)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn outputs(&self, computation: i64) -> Result<Vec<OutputRecord>> {
+        let mut query = self.db.prepare_cached(
+            "SELECT port, kind, digest, bytes FROM outputs WHERE computation = ? ORDER BY port",
+        )?;
+        let rows = query.query_map([computation], |row| {
+            Ok(OutputRecord {
+                port: row.get(0)?,
+                kind: row.get::<_, Word<Kind>>(1)?.0,
+                digest: row.get::<_, Blob>(2)?.0,
+                bytes: unsigned(row, 3)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Every run, the latest first.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn runs(&self) -> Result<Vec<RunRecord>> {
+        self.query_runs("ORDER BY id DESC", [])
+    }
+
+    /// The run of this name.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn run(&self, id: &str) -> Result<Option<RunRecord>> {
+        Ok(self.query_runs("WHERE name = ?", [id])?.pop())
+    }
+
+    /// The latest run of a workflow in which every node succeeded: what a reference such as
+    /// `ccs train.model` means.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn latest_run(&self, workflow: &str) -> Result<Option<RunRecord>> {
+        let tail = "WHERE workflow = ? AND status = 'succeeded' ORDER BY id DESC LIMIT 1";
+        Ok(self.query_runs(tail, [workflow])?.pop())
+    }
+
+    /// The last runs of a workflow however they ended, the latest first.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn recent_runs(&self, workflow: &str, limit: usize) -> Result<Vec<String>> {
+        let mut query =
+            self.db.prepare_cached("SELECT name FROM runs WHERE workflow = ? ORDER BY id DESC LIMIT ?")?;
+        Ok(query.query_map(params![workflow, limit], |row| row.get(0))?.collect::<Result<_, _>>()?)
+    }
+
+    fn query_runs(&self, tail: &str, params: impl rusqlite::Params) -> Result<Vec<RunRecord>> {
+        let mut query = self.db.prepare(&format!("SELECT {RUN_COLUMNS} FROM runs {tail}"))?;
+        let rows = query.query_map(params, run_record)?;
+        let mut runs = rows.collect::<Result<Vec<_>, _>>()?;
+        for run in &mut runs {
+            if run.status == RunStatus::Running && !self.is_alive(&run.start.id) {
+                run.status = RunStatus::Died;
+            }
+        }
+        Ok(runs)
+    }
+
+    /// The nodes of a run, in the order of the graph, with what they read and what came out.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn nodes(&self, run: &str) -> Result<Vec<NodeRecord>> {
+        let mut query = self.db.prepare_cached(
+            "SELECT n.position, n.name, n.stage, n.operation, r.version, r.params, r.seed, n.key, n.state, n.cached,
+             n.reason, n.error, n.attempts, n.started, n.finished, n.cpu_s, n.wall_s, n.peak_rss,
+             c.id, c.cpu_s, c.wall_s, c.peak_rss
+             FROM nodes n JOIN runs ON runs.id = n.run LEFT JOIN recipes r ON r.id = n.recipe
+             LEFT JOIN computations c ON c.key = n.key
+             WHERE runs.name = ? ORDER BY n.position",
+        )?;
+        let rows = query.query_map([run], |row| Ok((node_record(row)?, row.get::<_, Option<i64>>(18)?)))?;
+        let mut nodes = Vec::new();
+        for row in rows {
+            let (mut node, computation) = row?;
+            if let Some(computation) = computation {
+                node.inputs = self.inputs(computation)?;
+                node.outputs = self.outputs(computation)?;
+            }
+            nodes.push(node);
+        }
+        Ok(nodes)
+    }
+
+    /// The names of a run's computations, node by node: all that is needed to compare with.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn node_keys(&self, run: &str) -> Result<Vec<NodeKey>> {
+        let mut query = self.db.prepare_cached(
+            "SELECT n.name, n.stage, n.key, n.state = 'failed', c.id IS NOT NULL FROM nodes n
+             JOIN runs r ON r.id = n.run LEFT JOIN computations c ON c.key = n.key
+             WHERE r.name = ? ORDER BY n.position",
+        )?;
+        let rows = query.query_map([run], |row| {
+            let key = row.get::<_, Option<Blob>>(2)?.map(|blob| blob.0);
+            Ok(NodeKey {
+                name: row.get(0)?,
+                stage: row.get(1)?,
+                key,
+                failed: row.get(3)?,
+                computed: row.get(4)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The series of a node: by name, steps and values. Those of a cached node are from the run that
+    /// computed it.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn series(&self, run: &str, node: &str) -> Result<Vec<Series>> {
+        let mut query = self.db.prepare_cached(
+            "SELECT s.name, s.step, s.value FROM nodes n JOIN runs r ON r.id = n.run
+             LEFT JOIN computations c ON n.cached AND c.key = n.key
+             JOIN series s ON s.run = COALESCE(c.run, n.run) AND s.position = COALESCE(c.position, n.position)
+             WHERE r.name = ? AND n.name = ? ORDER BY s.name, s.step",
+        )?;
+        let mut rows = query.query([run, node])?;
+        let mut series: Vec<Series> = Vec::new();
+        while let Some(row) = rows.next()? {
+            let name: String = row.get(0)?;
+            let point = (unsigned(row, 1)?, row.get::<_, Option<f64>>(2)?.unwrap_or(f64::NAN));
+            match series.last_mut() {
+                Some((last, points)) if *last == name => points.push(point),
+                _ => series.push((name, vec![point])),
+            }
+        }
+        Ok(series)
+    }
+
+    /// The log of a node, of the run that computed it.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn logs(&self, run: &str, node: &str) -> Result<Vec<LogRecord>> {
+        let mut query = self.db.prepare_cached(
+            "SELECT l.at, l.level, l.message FROM nodes n JOIN runs r ON r.id = n.run
+             LEFT JOIN computations c ON n.cached AND c.key = n.key
+             JOIN logs l ON l.run = COALESCE(c.run, n.run) AND l.position = COALESCE(c.position, n.position)
+             WHERE r.name = ? AND n.name = ? ORDER BY l.rowid",
+        )?;
+        let rows = query.query_map([run, node], |row| {
+            Ok(LogRecord { at: row.get(0)?, level: row.get(1)?, message: row.get(2)? })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The computation that an artifact came from: the first one, where several gave the same content.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn producer(&self, digest: &Digest) -> Result<Option<Producer>> {
+        let mut query = self.db.prepare_cached(
+            "SELECT r.name, n.name, o.port, o.kind, c.key FROM outputs o JOIN computations c ON c.id = o.computation
+             JOIN runs r ON r.id = c.run JOIN nodes n ON n.run = c.run AND n.position = c.position
+             WHERE o.digest = ? ORDER BY c.id LIMIT 1",
+        )?;
+        let producer = query.query_row([digest.as_bytes()], |row| {
+            Ok(Producer {
+                run: row.get(0)?,
+                node: row.get(1)?,
+                port: row.get(2)?,
+                kind: row.get::<_, Word<Kind>>(3)?.0,
+                key: row.get::<_, Blob>(4)?.0,
+            })
+        });
+        Ok(producer.optional()?)
+    }
+
+    /// The digests of all artifacts whose hexadecimal form begins so; how people name artifacts.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn artifacts_like(&self, prefix: &str) -> Result<Vec<Digest>> {
+        if !prefix.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Ok(Vec::new());
+        }
+        let mut query = self
+            .db
+            .prepare_cached("SELECT digest FROM artifacts WHERE lower(hex(digest)) LIKE lower(?) || '%'")?;
+        let rows = query.query_map([prefix], |row| Ok(row.get::<_, Blob>(0)?.0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Where an artifact can be read: a file or a folder, read only. A small artifact, which lives in the
+    /// index, is written out first.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when there is no such artifact, or its object is gone or no longer what was
+    /// stored.
+    pub fn artifact_path(&self, digest: &Digest) -> Result<PathBuf> {
+        match self.find_artifact(digest)? {
+            (_, Some(content)) => unpack(&objects::unpacked(&self.root, digest), &content),
+            (id, None) => self.intact_object(digest, id),
+        }
+    }
+
+    /// Checks that an artifact can be read, without writing out small ones.
+    ///
+    /// # Errors
+    /// As [`Store::artifact_path`].
+    pub fn check_artifact(&self, digest: &Digest) -> Result<()> {
+        match self.find_artifact(digest)? {
+            (_, Some(_)) => Ok(()),
+            (id, None) => self.intact_object(digest, id).map(drop),
+        }
+    }
+
+    fn find_artifact(&self, digest: &Digest) -> Result<(i64, Option<Vec<u8>>)> {
+        let mut query = self.db.prepare_cached("SELECT id, content FROM artifacts WHERE digest = ?")?;
+        let found = query.query_row([digest.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        found.ok_or(Error::Unavailable { digest: *digest, state: "missing" })
+    }
+
+    fn intact_object(&self, digest: &Digest, artifact: i64) -> Result<PathBuf> {
+        let object = objects::path(&self.root, digest);
+        let unavailable = |state| Error::Unavailable { digest: *digest, state };
+        objects::intact(&object, &self.files(artifact)?).map_err(unavailable)?;
+        Ok(object)
+    }
+
+    fn files(&self, artifact: i64) -> Result<Vec<Recorded>> {
+        let mut query =
+            self.db.prepare_cached("SELECT path, size, hash, modified FROM files WHERE artifact = ?")?;
+        let rows = query.query_map([artifact], |row| {
+            let (path, size, hash) = (row.get(0)?, unsigned(row, 1)?, row.get::<_, Blob>(2)?.0);
+            Ok(Recorded { entry: FileEntry { path, size, hash }, modified: row.get(3)? })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+/// Writes the copy of a small artifact, unless it is there with the right content.
+fn unpack(path: &Path, content: &[u8]) -> Result<PathBuf> {
+    if fs::read(path).is_ok_and(|present| present == content) {
+        return Ok(path.to_owned());
+    }
+    let folder = path.parent().unwrap_or(path);
+    let io = |source| Error::io("cannot write", path, source);
+    fs::create_dir_all(folder).map_err(io)?;
+    // Renamed into place, since another run may be reading or writing the same.
+    let temporary = path.with_extension(std::process::id().to_string());
+    fs::write(&temporary, content).and_then(|()| fs::rename(&temporary, path)).map_err(io)?;
+    Ok(path.to_owned())
+}
+
+/// Sizes are stored in SQLite's signed integers.
+fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    Ok(row.get::<_, i64>(column)?.cast_unsigned())
+}
+
+fn recipe(row: &Row<'_>, first: usize) -> rusqlite::Result<Recipe> {
+    Ok(Recipe {
+        digest: row.get::<_, Blob>(first)?.0,
+        operation: row.get(first + 1)?,
+        version: row.get(first + 2)?,
+        params: row.get(first + 3)?,
+        seed: unsigned(row, first + 4)?,
+    })
+}
+
+fn run_record(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
+    let params: String = row.get(4)?;
+    let start = RunStart {
+        id: row.get(0)?,
+        workflow: row.get(1)?,
+        file: row.get(2)?,
+        source: row.get(3)?,
+        params: serde_json::from_str(&params).unwrap_or_default(),
+        command: row.get(5)?,
+        machine: Machine { host: row.get(6)?, cpu: row.get(7)?, cores: row.get(8)? },
+        engine: row.get(9)?,
+        started: row.get(10)?,
+    };
+    Ok(RunRecord {
+        start,
+        finished: row.get(11)?,
+        status: row.get::<_, Word<RunStatus>>(12)?.0,
+        executed: row.get(13)?,
+        cached: row.get(14)?,
+        failed: row.get(15)?,
+        skipped: row.get(16)?,
+    })
+}
+
+fn node_record(row: &Row<'_>) -> rusqlite::Result<NodeRecord> {
+    let params: Option<String> = row.get(5)?;
+    let cost = match row.get::<_, Option<f64>>(19)? {
+        Some(cpu_s) => Some(Usage { cpu_s, wall_s: row.get(20)?, peak_rss: unsigned(row, 21)? }),
+        None => None,
+    };
+    Ok(NodeRecord {
+        position: row.get(0)?,
+        name: row.get(1)?,
+        stage: row.get(2)?,
+        operation: row.get(3)?,
+        version: row.get::<_, Option<u32>>(4)?.unwrap_or(0),
+        params: params.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
+        seed: row.get::<_, Option<i64>>(6)?.unwrap_or(0).cast_unsigned(),
+        key: row.get::<_, Option<Blob>>(7)?.map(|blob| blob.0),
+        state: row.get::<_, Word<_>>(8)?.0,
+        cached: row.get(9)?,
+        reason: row.get(10)?,
+        error: row.get(11)?,
+        attempts: row.get(12)?,
+        started: row.get(13)?,
+        finished: row.get(14)?,
+        cpu_s: row.get(15)?,
+        wall_s: row.get(16)?,
+        peak_rss: unsigned(row, 17)?,
+        cost,
+        inputs: Vec::new(),
+        outputs: Vec::new(),
+    })
+}
