@@ -171,6 +171,27 @@ pub enum Cpus {
     All,
 }
 
+impl Node {
+    /// The parameters as the operation sees them: with the paths that are no part of the key.
+    #[must_use]
+    pub fn job_params(&self) -> Value {
+        let mut params = self.params.clone();
+        for (name, sources) in &self.inputs {
+            let (Some(at), [source]) = (name.strip_prefix("params."), sources.as_slice()) else { continue };
+            let Origin::External { path, .. } = &source.from else { continue };
+            let place = at.split('.').try_fold(&mut params, |place, part| match place {
+                Value::Object(map) => map.get_mut(part),
+                Value::Array(items) => part.parse::<usize>().ok().and_then(|index| items.get_mut(index)),
+                _ => None,
+            });
+            if let Some(place) = place {
+                *place = Value::String(path.to_string_lossy().into_owned());
+            }
+        }
+        params
+    }
+}
+
 impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)

@@ -73,7 +73,11 @@ mistake!(an_unknown_choice, "seed: 7", "seed: 7, field: log_gausian");
 mistake!(an_unknown_variant, "[fno, ufno]", "[fno, unet]");
 mistake!(a_variant_without_its_name, "{ kind: \"${{ matrix.kind }}\" }", "{ width: 3 }");
 mistake!(a_missing_parameter, "samples: \"${{ params.reservoirs }}\", ", "");
-mistake!(a_missing_parameter_without_with, "    with: { model: { kind: \"${{ matrix.kind }}\" }, epochs: 40 }\n", "");
+mistake!(
+    a_missing_parameter_without_with,
+    "    with: { model: { kind: \"${{ matrix.kind }}\" }, epochs: 40 }\n",
+    ""
+);
 mistake!(a_wrong_unit, "1.5 km", "1.5 bar");
 mistake!(an_unknown_unit, "1.5 km", "1.5 furlongs");
 mistake!(a_list_of_the_wrong_length, "radius: 1.5 km", "depth: [1 km]");
@@ -84,7 +88,11 @@ mistake!(an_expression_that_does_not_parse, "${{ params.reservoirs }}", "${{ par
 mistake!(an_unknown_function, "${{ params.reservoirs }}", "${{ flor(params.reservoirs) }}");
 mistake!(an_expression_without_end, "${{ params.reservoirs }}", "${{ params.reservoirs }");
 mistake!(an_unquoted_expression, "\"${{ params.reservoirs }}\"", "${{ params.reservoirs }}");
-mistake!(parameters_in_a_circle, "reservoirs: 300", "reservoirs: ${{ params.b }}\n  b: ${{ params.reservoirs + 1 }}");
+mistake!(
+    parameters_in_a_circle,
+    "reservoirs: 300",
+    "reservoirs: ${{ params.b }}\n  b: ${{ params.reservoirs + 1 }}"
+);
 
 // Connections.
 mistake!(a_missing_input, "    inputs: { reservoirs: geology.reservoirs }\n", "");
@@ -94,8 +102,16 @@ mistake!(a_wrong_unit_of_a_variable, "lab/score", "lab/evaluate");
 mistake!(one_artifact_for_a_collection, "[score.metrics]", "score.metrics");
 mistake!(a_collection_for_one_artifact, "model: train.model", "model: [train.model]");
 mistake!(an_unknown_axis_to_collect, "[score.metrics]", "{ collect: score.metrics, over: [seed] }");
-mistake!(a_missing_file, "{ metrics: [score.metrics] }", "{ metrics: [score.metrics], extra: [{ path: study.yml }] }");
-mistake!(a_converted_input, "data: simulate.solutions }\n    with", "data: { from: simulate.solutions, as: netcdf } }\n    with");
+mistake!(
+    a_missing_file,
+    "{ metrics: [score.metrics] }",
+    "{ metrics: [score.metrics], extra: [{ path: study.yml }] }"
+);
+mistake!(
+    a_converted_input,
+    "data: simulate.solutions }\n    with",
+    "data: { from: simulate.solutions, as: netcdf } }\n    with"
+);
 
 #[test]
 fn a_wrong_nominal_type() {
@@ -143,15 +159,35 @@ mistake!(running_programs, "lab/simulate", "exec/run");
 mistake!(a_value_twice_on_an_axis, "[fno, ufno]", "[fno, ufno, fno]");
 mistake!(an_axis_that_is_no_list, "[fno, ufno]", "fno");
 mistake!(an_empty_axis, "[fno, ufno]", "[]");
-mistake!(an_exclusion_of_nothing, "{ kind: [fno, ufno] }", "{ kind: [fno, ufno], exclude: [{ kind: unet }] }");
+mistake!(
+    an_exclusion_of_nothing,
+    "{ kind: [fno, ufno] }",
+    "{ kind: [fno, ufno], exclude: [{ kind: unet }] }"
+);
 mistake!(too_many_nodes, "{ kind: [fno, ufno] }", "{ kind: [fno, ufno], n: \"${{ range(99999) }}\" }");
 mistake!(zips_of_different_lengths, "matrix: { kind: [fno, ufno] }", "zip: { kind: [fno, ufno], n: [1] }");
-mistake!(a_seed_given_twice, "epochs: 40", "epochs: 40, seed: 3 }\n    seeds: [1, 2]\n    resources: { cpus: 1");
+mistake!(
+    a_seed_given_twice,
+    "epochs: 40",
+    "epochs: 40, seed: 3 }\n    seeds: [1, 2]\n    resources: { cpus: 1"
+);
 mistake!(a_negative_seed, "matrix: { kind: [fno, ufno] }", "matrix: { kind: [fno] }\n    seeds: [-1]");
-mistake!(bad_limits, "    matrix:", "    resources: { cpus: 0, memory: 4, gpu: 1 }\n    timeout: 30\n    retry: -1\n    matrix:");
+mistake!(
+    bad_limits,
+    "    matrix:",
+    "    resources: { cpus: 0, memory: 4, gpu: 1 }\n    timeout: 30\n    retry: -1\n    matrix:"
+);
 mistake!(an_unknown_unit_of_time, "    matrix:", "    timeout: 3 fortnights\n    matrix:");
-mistake!(two_nodes_publish_to_one_path, "    matrix:", "    publish: { model: results/model, histry: x }\n    matrix:");
-mistake!(publishing_outside, "    matrix:", "    publish: { model: ../model, history: .flow/x }\n    matrix:");
+mistake!(
+    two_nodes_publish_to_one_path,
+    "    matrix:",
+    "    publish: { model: results/model, histry: x }\n    matrix:"
+);
+mistake!(
+    publishing_outside,
+    "    matrix:",
+    "    publish: { model: ../model, history: .flow/x }\n    matrix:"
+);
 
 // From outside.
 #[test]
@@ -188,7 +224,8 @@ fn settings_with_wrong_values() {
 
 #[test]
 fn everything_is_reported_together() {
-    let text = study("lab/simulate", "lab/simulat").replace("epochs: 40", "epoch: 40").replace("seed: 7", "sed: 7");
+    let text =
+        study("lab/simulate", "lab/simulat").replace("epochs: 40", "epoch: 40").replace("seed: 7", "sed: 7");
     assert_snapshot!(problems(&text));
 }
 
@@ -257,4 +294,13 @@ stages:
   b: { uses: demo/grep, inputs: { text: { path: results/a.txt } }, with: { contains: t } }
 ";
     assert_snapshot!(folder.load(text, None, &[]).unwrap_err());
+}
+
+#[test]
+fn a_misspelt_with_does_not_make_parameters_missing() {
+    let text = study("    with: { model", "    wiht: { model")
+        .replace("matrix:", "matirx:")
+        .replace("stages:", "stage:");
+    assert_snapshot!(problems(&text));
+    assert_snapshot!(problems(&text.replace("stage:", "stages:")));
 }

@@ -3,6 +3,7 @@
 pub mod curves;
 pub mod data;
 pub mod encode;
+pub mod evaluate;
 pub mod fluid;
 pub mod geology;
 pub mod grid;
@@ -23,6 +24,7 @@ pub fn plugin() -> Plugin {
         "CO₂ storage: geology, two-phase simulation, encoding, evaluation.",
     )
     .with(operations::Encode)
+    .with(operations::Evaluate)
     .with(operations::Geology)
     .with(operations::Simulate)
 }

@@ -65,12 +65,7 @@ fn ratio(error: f64, truth: f64) -> (f64, f64) {
 
 impl LossPlan {
     /// The loss; its gradient with respect to `prediction` goes to `gradient`.
-    pub(crate) fn evaluate(
-        &self,
-        prediction: &[f32],
-        target: &[f32],
-        gradient: Option<&mut [f32]>,
-    ) -> f32 {
+    pub(crate) fn evaluate(&self, prediction: &[f32], target: &[f32], gradient: Option<&mut [f32]>) -> f32 {
         let squares = self.squares(prediction, target);
         let samples = squares.len() as f64;
         let weight = f64::from(self.derivative_weight);
@@ -93,8 +88,8 @@ impl LossPlan {
                             y,
                             mask,
                             value: (ratio(squares.error, squares.truth).1 / samples) as f32,
-                            slope: (weight * ratio(squares.error_slope, squares.truth_slope).1
-                                / samples) as f32,
+                            slope: (weight * ratio(squares.error_slope, squares.truth_slope).1 / samples)
+                                as f32,
                         },
                     );
                 });
@@ -238,9 +233,7 @@ impl Kernel for Gradient<'_> {
                     gradient[cell].fill(0.0);
                     continue;
                 }
-                for ((g, p), y) in
-                    gradient[cell.clone()].iter_mut().zip(&p[cell.clone()]).zip(&y[cell])
-                {
+                for ((g, p), y) in gradient[cell.clone()].iter_mut().zip(&p[cell.clone()]).zip(&y[cell]) {
                     *g = value * (p - y);
                 }
             }
@@ -326,9 +319,8 @@ mod tests {
             mask[cell] = 0;
         }
         let coordinates: Vec<f64> = (0..6).map(|j| 1.3f64.powi(j)).collect();
-        let mut numbers = || -> Vec<f32> {
-            (0..samples * 18 * channels).map(|_| rng.random_range(-1.0..1.0)).collect()
-        };
+        let mut numbers =
+            || -> Vec<f32> { (0..samples * 18 * channels).map(|_| rng.random_range(-1.0..1.0)).collect() };
         let (p, y) = (numbers(), numbers());
         for isa in Isa::available() {
             let plan = LossPlan {

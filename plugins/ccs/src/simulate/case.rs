@@ -88,6 +88,8 @@ pub struct Controls {
     pub max_saturation_update: f64,
     /// Largest residual of a cell, in pore volumes.
     pub cell_tolerance: f64,
+    /// Largest pressure update after which a step counts as converged, bar.
+    pub pressure_tolerance: f64,
     /// Largest sum of residuals in a step, relative to the mass injected in it.
     pub balance_tolerance: f64,
     /// Linear solves after which the run fails.
@@ -106,6 +108,7 @@ impl Default for Controls {
             max_newton: 14,
             max_saturation_update: 0.2,
             cell_tolerance: 1e-3,
+            pressure_tolerance: 0.5,
             balance_tolerance: 1e-7,
             max_total_newton: 20_000,
         }

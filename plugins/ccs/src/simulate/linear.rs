@@ -76,6 +76,18 @@ pub(super) struct Update {
     pub(super) bhp: f64,
 }
 
+impl Update {
+    /// Largest change of a pressure, bar.
+    pub(super) fn largest_pressure(&self) -> f64 {
+        self.pressure.iter().fold(self.bhp.abs(), |m, dp| m.max(dp.abs()))
+    }
+
+    /// Whether nothing changes by more than rounding does (pressures are some hundred bar).
+    pub(super) fn is_rounding(&self) -> bool {
+        self.largest_pressure() <= 1e-10 && self.saturation.iter().all(|ds| ds.abs() <= 1e-11)
+    }
+}
+
 impl LineSolver {
     pub(super) fn new(mesh: &Mesh) -> Self {
         let lines = mesh.lines();
@@ -173,7 +185,8 @@ impl LineSolver {
         let mesh = system.mesh;
         let close = |c: usize| {
             let [p, s] = self.factored_at[c];
-            (system.pressure[c] - p).abs() <= KEEP_PRESSURE && (system.saturation[c] - s).abs() <= KEEP_SATURATION
+            (system.pressure[c] - p).abs() <= KEEP_PRESSURE
+                && (system.saturation[c] - s).abs() <= KEEP_SATURATION
         };
         let line = |l: usize| !self.renumbered[l] && (mesh.line[l]..mesh.line[l + 1]).all(close);
         // The line at the centre takes up both sweeps and is always made anew.

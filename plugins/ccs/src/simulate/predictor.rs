@@ -39,7 +39,8 @@ impl Predictor {
     pub(super) fn new(case: &Case) -> Self {
         let radial = matches!(case.grid.geometry(), Geometry::Radial { .. });
         let applies = radial && case.sources.is_empty() && case.well.as_ref().is_some_and(|w| w.column == 0);
-        let nodes = if applies { case.grid.nodes().iter().map(|r| libm::log(*r)).collect() } else { Vec::new() };
+        let nodes =
+            if applies { case.grid.nodes().iter().map(|r| libm::log(*r)).collect() } else { Vec::new() };
         Self { nodes, columns: case.grid.columns(), last: Past::default(), before: Past::default() }
     }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod encode;
+mod evaluate;
 mod simulate;
 
 use std::path::Path;
