@@ -36,6 +36,15 @@ const RUN_COLUMNS: &str = "name, workflow, file, source, params, command, host, 
                            finished, status, executed, cached, failed, skipped";
 
 impl Store {
+    /// Asks many questions of one state of the index, which is cheaper: the state at the first question, until
+    /// what this gives is dropped.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn snapshot(&self) -> Result<impl Drop + '_> {
+        Ok(self.db.unchecked_transaction()?)
+    }
+
     /// What a key leads to, if it has been computed.
     ///
     /// # Errors

@@ -12,6 +12,8 @@ mod kind;
 pub mod metrics;
 pub mod model;
 pub mod table;
+#[cfg(test)]
+mod tests;
 pub mod units;
 
 pub use dataset::{DType, Dataset, DatasetWriter, Element, Statistics, Stream, Variable};

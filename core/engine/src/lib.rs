@@ -16,5 +16,6 @@ mod external;
 pub mod graph;
 pub mod key;
 pub mod plan;
+pub mod report;
 pub mod run;
 pub mod workflow;

@@ -23,6 +23,13 @@ impl Checkpoints {
         Self { folder: folder.into() }
     }
 
+    /// The folder, for operations that keep finished parts as files of their own. It stays until the node has
+    /// succeeded; such files should be whole under their final names, and not end in `.checkpoint`.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Saves the state reached at `step`.
     ///
     /// # Errors

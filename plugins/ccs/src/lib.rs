@@ -1,10 +1,14 @@
 //! CO₂ storage: geology, two-phase simulation, encoding, evaluation.
 
 pub mod curves;
+pub mod data;
+pub mod encode;
+pub mod evaluate;
 pub mod fluid;
 pub mod geology;
 pub mod grid;
 pub mod npz;
+mod operations;
 pub mod simulate;
 pub mod stored;
 pub mod units;
@@ -19,4 +23,8 @@ pub fn plugin() -> Plugin {
         env!("CARGO_PKG_VERSION"),
         "CO₂ storage: geology, two-phase simulation, encoding, evaluation.",
     )
+    .with(operations::Encode)
+    .with(operations::Evaluate)
+    .with(operations::Geology)
+    .with(operations::Simulate)
 }

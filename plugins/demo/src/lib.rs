@@ -1,5 +1,6 @@
 //! Small operations to learn flow with, and to test it: each shows one thing an operation can do.
 
+mod dataset;
 mod text;
 mod work;
 
@@ -12,6 +13,8 @@ pub fn plugin() -> Plugin {
         .with(text::Text)
         .with(text::Join)
         .with(text::Grep)
+        .with(dataset::Wave)
+        .with(dataset::Mean)
         .with(work::Count)
         .with(work::Fail)
 }

@@ -113,7 +113,7 @@ impl DatasetWriter {
         let variable = &self.array(stream)?.layout.variable;
         check_type::<T>(variable)?;
         let row_len = variable.row_len();
-        if row_len == 0 || rows.len() % row_len != 0 {
+        if row_len == 0 || !rows.len().is_multiple_of(row_len) {
             return Err(Error::request(format!(
                 "{} values are not whole rows of variable `{}`, which has {row_len} values in a row",
                 rows.len(),

@@ -71,6 +71,7 @@ pub(super) async fn dispatch(parts: Parts<'_>, store: Store, started: f64) -> Re
         retries: BTreeMap::new(),
         paths: HashMap::new(),
         stop: Stop::No,
+        outbox: Vec::new(),
         short: (0.0, 0),
     };
     dispatcher.carry_through(reports, written).await?;
@@ -98,6 +99,8 @@ pub(super) struct Dispatcher<'a> {
     /// Where artifacts lie that this run has checked or made.
     pub(super) paths: HashMap<Digest, PathBuf>,
     pub(super) stop: Stop,
+    /// Ended nodes that the writer is not told of yet.
+    outbox: Vec<Ended>,
     /// Wall seconds and number of the nodes computed so far.
     short: (f64, u32),
 }
@@ -114,6 +117,7 @@ impl Dispatcher<'_> {
         self.todo = sources.filter(|id| self.nodes[id.0].waits_for.is_empty()).collect();
         loop {
             self.advance()?;
+            self.flush();
             if self.is_done() {
                 return Ok(());
             }
@@ -137,6 +141,13 @@ impl Dispatcher<'_> {
         }
     }
 
+    /// Tells the writer what has ended since the last time.
+    fn flush(&mut self) {
+        if !self.outbox.is_empty() {
+            self.writer.ended(std::mem::take(&mut self.outbox));
+        }
+    }
+
     /// Whether there is nothing more to wait for.
     fn is_done(&self) -> bool {
         let idle = self.open == 0;
@@ -153,8 +164,12 @@ impl Dispatcher<'_> {
         if self.stop != Stop::No {
             return Ok(());
         }
-        while let Some(id) = self.todo.pop_front() {
-            self.settle(id)?;
+        if !self.todo.is_empty() {
+            let store = self.parts.store;
+            let _snapshot = store.snapshot().map_err(Error::Store)?;
+            while let Some(id) = self.todo.pop_front() {
+                self.settle(id)?;
+            }
         }
         let mut waiting = std::mem::take(&mut self.claimed);
         while let Some((measures, id)) = waiting.pop_first() {
@@ -408,7 +423,7 @@ impl Dispatcher<'_> {
         });
         let scratch = progress.scratch.take();
         let record = progress.record(id, node, self.parts.resolver.recipe(id), state);
-        self.writer.ended(Ended { id, node: record, computation, scratch, checkpoints });
+        self.outbox.push(Ended { id, node: record, computation, scratch, checkpoints });
     }
 
     /// A node has ended: says so, and sees to those that wait for it.
@@ -526,6 +541,7 @@ impl Dispatcher<'_> {
         };
         let saved_s = self.nodes.iter().filter(|node| node.cached).map(|node| node.usage.wall_s).sum();
         let finished = flow_store::now();
+        self.flush();
         self.writer.finish(RunEnd { status, finished, executed, cached, failed, skipped });
         Summary { status, executed, cached, failed, skipped, wall_s: finished - started, saved_s }
     }

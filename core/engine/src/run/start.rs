@@ -6,7 +6,6 @@ use std::path::PathBuf;
 
 use flow_plugin::protocol::{self, InputArtifact, Job};
 use flow_store::NodeState;
-use serde_json::Value;
 
 use super::Error;
 use super::dispatcher::{Dispatcher, gone};
@@ -15,26 +14,6 @@ use super::node::Phase;
 use crate::event::{Event, Failure};
 use crate::graph::NodeId;
 use crate::plan::{Input, Ports};
-
-/// Path parameters are inputs to the engine, so that their content counts and not their path; the operation
-/// gets the path as the parameter that it declared.
-fn give_paths(params: &mut Value, inputs: &mut BTreeMap<String, Vec<InputArtifact>>) {
-    inputs.retain(|port, artifacts| {
-        let Some(at) = port.strip_prefix(PATH_PARAMETER) else { return true };
-        let place = at.split('.').try_fold(&mut *params, |value, name| match value {
-            Value::Object(object) => object.get_mut(name),
-            Value::Array(items) => items.get_mut(name.parse::<usize>().ok()?),
-            _ => None,
-        });
-        if let (Some(place), Some(artifact)) = (place, artifacts.first()) {
-            *place = Value::String(artifact.path.to_string_lossy().into_owned());
-        }
-        false
-    });
-}
-
-/// What an input is called that is a path parameter: this, and the parameter's dotted path.
-const PATH_PARAMETER: &str = "params.";
 
 impl Dispatcher<'_> {
     /// Starts a node that is ours, if there is room for it and its inputs can be read.
@@ -45,12 +24,10 @@ impl Dispatcher<'_> {
             return Ok(());
         };
         let Some(ports) = self.nodes[id.0].ports.clone() else { return Ok(()) };
-        let Some(mut inputs) = self.inputs(id, &ports)? else {
+        let Some(inputs) = self.inputs(id, &ports)? else {
             self.slots.give_back(held);
             return Ok(());
         };
-        let mut params = node.params.clone();
-        give_paths(&mut params, &mut inputs);
         let scratch = self.parts.store.scratch(self.parts.run, id.0);
         if self.nodes[id.0].attempts > 0 {
             // What an earlier attempt left is nobody's; should it stay, creating the folder says why.
@@ -88,7 +65,7 @@ impl Dispatcher<'_> {
             id: id.0 as u64,
             node: node.name.clone(),
             operation: node.operation.clone(),
-            params,
+            params: node.job_params(),
             inputs,
             outputs,
             checkpoints: checkpoints.map(|key| self.parts.store.checkpoints(&key)),
@@ -175,30 +152,5 @@ impl Dispatcher<'_> {
             progress.before = progress.outputs.clone();
             self.todo.push_back(id);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use flow_plugin::{Digest, Kind};
-    use serde_json::{Map, json};
-
-    use super::*;
-
-    #[test]
-    fn path_parameters_get_their_paths_back() {
-        let artifact = |path: &str| {
-            let (digest, kind) = (Digest::of(b""), Kind::File);
-            vec![InputArtifact { path: path.into(), kind, digest, coordinates: Map::new(), cost: None }]
-        };
-        let mut params = json!({ "case": null, "cases": [{ "file": null }], "n": 1 });
-        let mut inputs = BTreeMap::from([
-            ("params.case".to_owned(), artifact("/a.csv")),
-            ("params.cases.0.file".to_owned(), artifact("/b.csv")),
-            ("data".to_owned(), artifact("/c")),
-        ]);
-        give_paths(&mut params, &mut inputs);
-        assert_eq!(params, json!({ "case": "/a.csv", "cases": [{ "file": "/b.csv" }], "n": 1 }));
-        assert_eq!(inputs.keys().collect::<Vec<_>>(), ["data"]);
     }
 }

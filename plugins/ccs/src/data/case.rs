@@ -71,7 +71,12 @@ pub fn perforated_rows(coordinates: &Coordinates, sample: &Sample) -> Vec<usize>
     (0..coordinates.rows()).filter(|k| inside(&coordinates.z[*k])).collect()
 }
 
-fn well(grid: &Grid, coordinates: &Coordinates, sample: &Sample, limit: f64) -> Result<Well, SimulationError> {
+fn well(
+    grid: &Grid,
+    coordinates: &Coordinates,
+    sample: &Sample,
+    limit: f64,
+) -> Result<Well, SimulationError> {
     let columns = coordinates.columns();
     let connections = perforated_rows(coordinates, sample)
         .into_iter()

@@ -35,7 +35,7 @@ pub struct Scalars {
 type ScalarField = (&'static str, &'static str, &'static str, fn(&mut Scalars) -> &mut f64);
 
 const SCALARS: [ScalarField; 9] = [
-    ("rate", "Mt/yr", "Injection rate", |s| &mut s.rate),
+    ("rate", "Mt/a", "Injection rate", |s| &mut s.rate),
     ("pressure_top", "bar", "Initial brine pressure at the top", |s| &mut s.pressure_top),
     ("temperature", "degC", "Temperature", |s| &mut s.temperature),
     ("thickness", "m", "Thickness of the formation", |s| &mut s.thickness),
@@ -253,7 +253,8 @@ impl ReservoirsWriter {
         let n = [self.samples.len()];
         let ids: Vec<i64> = self.samples.iter().map(|(id, ..)| *id).collect();
         let dims = ["sample"];
-        self.writer.write(&Variable::new::<i64>("sample", &dims, &n, "1", "Number of the reservoir"), &ids)?;
+        self.writer
+            .write(&Variable::new::<i64>("sample", &dims, &n, "1", "Number of the reservoir"), &ids)?;
         for (name, units, long_name, place) in SCALARS {
             let values: Vec<f32> = self.samples.iter_mut().map(|(_, s, ..)| *place(s) as f32).collect();
             self.writer.write(&Variable::new::<f32>(name, &dims, &n, units, long_name), &values)?;

@@ -115,8 +115,13 @@ impl SolutionsWriter {
             field("saturation", "1", "Gas saturation")?,
             field("pressure_buildup", "bar", "Change of the gas-phase pressure")?,
         ];
-        let active =
-            Variable::new::<u8>("active", &["sample", "z", "r"], &[0, z, r], "1", "Cell belongs to the formation");
+        let active = Variable::new::<u8>(
+            "active",
+            &["sample", "z", "r"],
+            &[0, z, r],
+            "1",
+            "Cell belongs to the formation",
+        );
         let active = writer.stream::<u8>(&active)?;
         Ok(Self { writer, fields, active, samples: Vec::new() })
     }
@@ -148,7 +153,10 @@ impl SolutionsWriter {
         w.write(&Variable::new::<i64>("sample", &dims, &n, "1", "Number of the reservoir"), &ids)?;
         w.write(&Variable::new::<i32>("newton_iterations", &dims, &n, "1", "Newton iterations"), &newton)?;
         w.write(&Variable::new::<i32>("time_steps", &dims, &n, "1", "Accepted time steps"), &steps)?;
-        w.write(&Variable::new::<f32>("mass_error", &dims, &n, "1", "Relative error of CO2 in place"), &error)?;
+        w.write(
+            &Variable::new::<f32>("mass_error", &dims, &n, "1", "Relative error of CO2 in place"),
+            &error,
+        )?;
         self.writer.finish()
     }
 }

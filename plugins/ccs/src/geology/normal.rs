@@ -42,6 +42,7 @@ fn ratio([above, below]: &Rational, r: f64) -> f64 {
     horner(above) / horner(below)
 }
 
+#[allow(clippy::excessive_precision, reason = "the digits as published")]
 #[rustfmt::skip]
 const CENTRE: Rational = [
     [2.509_080_928_730_122_672_7e3, 3.343_057_558_358_812_810_5e4, 6.726_577_092_700_870_085_3e4,
@@ -51,6 +52,7 @@ const CENTRE: Rational = [
      2.121_379_430_158_659_586_7e4, 5.394_196_021_424_751_107_7e3, 6.871_870_074_920_579_083e2,
      4.231_333_070_160_091_125_2e1, 1.0],
 ];
+#[allow(clippy::excessive_precision, reason = "the digits as published")]
 #[rustfmt::skip]
 const MIDDLE: Rational = [
     [7.745_450_142_783_414_076_4e-4, 2.272_384_498_926_918_458_33e-2, 2.417_807_251_774_506_117_7e-1,
@@ -60,6 +62,7 @@ const MIDDLE: Rational = [
      1.481_039_764_274_800_745_9e-1, 6.897_673_349_851_000_045_5e-1, 1.676_384_830_183_803_849_4,
      2.053_191_626_637_758_821_87, 1.0],
 ];
+#[allow(clippy::excessive_precision, reason = "the digits as published")]
 #[rustfmt::skip]
 const FAR: Rational = [
     [2.010_334_399_292_288_132_65e-7, 2.711_555_568_743_487_578_15e-5, 1.242_660_947_388_078_438_6e-3,

@@ -14,6 +14,7 @@ const TILE: usize = 4;
 pub(super) struct Kernels {
     invert: unsafe fn(&mut [f64], usize, usize, &mut [f64]) -> bool,
     product: unsafe fn(&[f64], usize, usize, &[f64], &mut [f64]),
+    product_two: unsafe fn(&[f64], usize, usize, [&[f64]; 2], [&mut [f64]; 2]),
 }
 
 /// Rows (and pivots) a matrix of `n` unknowns is padded to.
@@ -37,13 +38,17 @@ impl Kernels {
         #[cfg(target_arch = "x86_64")]
         {
             if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("fma") {
-                return Self { invert: invert_avx512, product: product_avx512 };
+                return Self {
+                    invert: invert_avx512,
+                    product: product_avx512,
+                    product_two: product_two_avx512,
+                };
             }
             if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                return Self { invert: invert_avx2, product: product_avx2 };
+                return Self { invert: invert_avx2, product: product_avx2, product_two: product_two_avx2 };
             }
         }
-        Self { invert: invert_portable, product: product_portable }
+        Self { invert: invert_portable, product: product_portable, product_two: product_two_portable }
     }
 
     /// Inverts the `n` x `n` matrix `a` in place, without pivoting across blocks; rows `n..padded`
@@ -69,6 +74,12 @@ impl Kernels {
     pub(super) fn product(&self, a: &[f64], n: usize, x: &[f64], y: &mut [f64]) {
         // SAFETY: as in `invert`.
         unsafe { (self.product)(a, n, leading(n), x, y) }
+    }
+
+    /// [`Kernels::product`] with two vectors for one pass over the matrix.
+    pub(super) fn product_two(&self, a: &[f64], n: usize, x: [&[f64]; 2], y: [&mut [f64]; 2]) {
+        // SAFETY: as in `invert`.
+        unsafe { (self.product_two)(a, n, leading(n), x, y) }
     }
 }
 
@@ -224,8 +235,48 @@ fn product_any<const FMA: bool>(a: &[f64], n: usize, ld: usize, x: &[f64], y: &m
                 acc[l] = multiply_add::<FMA>(e[l], v[l], acc[l]);
             }
         }
-        *out = ((acc[0] + acc[4]) + (acc[1] + acc[5])) + ((acc[2] + acc[6]) + (acc[3] + acc[7]));
+        *out = sum(&acc);
     }
+}
+
+#[inline(always)]
+fn product_two_any<const FMA: bool>(a: &[f64], n: usize, ld: usize, x: [&[f64]; 2], y: [&mut [f64]; 2]) {
+    let [x0, x1] = x;
+    let [y0, y1] = y;
+    for (r, (out0, out1)) in y0.iter_mut().zip(y1.iter_mut()).enumerate().take(n) {
+        let row = &a[r * ld..(r + 1) * ld];
+        let mut acc = [[0.0; LANES]; 2];
+        let vectors = x0.chunks_exact(LANES).zip(x1.chunks_exact(LANES));
+        for (e, (v, w)) in row.chunks_exact(LANES).zip(vectors) {
+            for l in 0..LANES {
+                acc[0][l] = multiply_add::<FMA>(e[l], v[l], acc[0][l]);
+                acc[1][l] = multiply_add::<FMA>(e[l], w[l], acc[1][l]);
+            }
+        }
+        *out0 = sum(&acc[0]);
+        *out1 = sum(&acc[1]);
+    }
+}
+
+#[inline(always)]
+fn sum(acc: &[f64; LANES]) -> f64 {
+    ((acc[0] + acc[4]) + (acc[1] + acc[5])) + ((acc[2] + acc[6]) + (acc[3] + acc[7]))
+}
+
+fn product_two_portable(a: &[f64], n: usize, ld: usize, x: [&[f64]; 2], y: [&mut [f64]; 2]) {
+    product_two_any::<false>(a, n, ld, x, y);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn product_two_avx2(a: &[f64], n: usize, ld: usize, x: [&[f64]; 2], y: [&mut [f64]; 2]) {
+    product_two_any::<true>(a, n, ld, x, y);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,fma")]
+fn product_two_avx512(a: &[f64], n: usize, ld: usize, x: [&[f64]; 2], y: [&mut [f64]; 2]) {
+    product_two_any::<true>(a, n, ld, x, y);
 }
 
 fn invert_portable(a: &mut [f64], rows: usize, ld: usize, work: &mut [f64]) -> bool {
@@ -286,7 +337,11 @@ mod tests {
             let mut work = vec![0.0; work_len(n)];
             assert!(Kernels::detect().invert(&mut a, n, &mut work));
             let mut portable = original.clone();
-            let plain = Kernels { invert: invert_portable, product: product_portable };
+            let plain = Kernels {
+                invert: invert_portable,
+                product: product_portable,
+                product_two: product_two_portable,
+            };
             assert!(plain.invert(&mut portable, n, &mut work));
             for c in 0..n {
                 let mut x = vec![0.0; ld];
@@ -312,3 +367,33 @@ mod tests {
         assert!(!Kernels::detect().invert(&mut a, 5, &mut work));
     }
 }
+<<<<<<< HEAD
+=======
+
+/// TEMP
+pub fn bench_kernel() {
+    for n in [16usize, 28, 40, 64, 96, 128, 192] {
+        let ld = leading(n);
+        let mut a = vec![0.0; padded_rows(n) * ld];
+        let orig: Vec<f64> = (0..padded_rows(n) * ld)
+            .map(|i| {
+                let (r, c) = (i / ld, i % ld);
+                if r == c { 10.0 } else { 0.1 / (1.0 + (r as f64 - c as f64).abs()) }
+            })
+            .collect();
+        let mut w = vec![0.0; work_len(n)];
+        let k = Kernels::detect();
+        let reps = (2e9 / (2.0 * (n as f64).powi(3))) as usize;
+        let mut best = f64::MAX;
+        for _ in 0..5 {
+            let t = std::time::Instant::now();
+            for _ in 0..reps / 5 {
+                a.copy_from_slice(&orig);
+                k.invert(&mut a, n, &mut w);
+            }
+            best = best.min(t.elapsed().as_secs_f64() / (reps / 5) as f64);
+        }
+        println!("n {n} {:.2} us {:.1} GF/s", best * 1e6, 2.0 * (n as f64).powi(3) / best / 1e9);
+    }
+}
+>>>>>>> science

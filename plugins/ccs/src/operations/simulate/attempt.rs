@@ -69,5 +69,7 @@ fn whole(solution: Solution) -> Result<Solved, SimulationError> {
         return Ok(solved);
     }
     let error = solved.mass_error;
-    Err(SimulationError::Case(format!("the result is not finite or does not conserve mass (error {error:e})")))
+    Err(SimulationError::Case(format!(
+        "the result is not finite or does not conserve mass (error {error:e})"
+    )))
 }

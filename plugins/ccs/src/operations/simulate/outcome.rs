@@ -145,10 +145,8 @@ fn decode(bytes: &[u8]) -> Option<Outcome> {
     if let Some(failure) = header.failure {
         return Some(Outcome::Failed(failure));
     }
-    let values: Vec<f32> = bytes[end + 1..]
-        .chunks_exact(4)
-        .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-        .collect();
+    let values: Vec<f32> =
+        bytes[end + 1..].chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
     if values.len() != 2 * header.values {
         return None;
     }
@@ -174,8 +172,13 @@ mod tests {
     fn outcomes_come_back_and_damaged_ones_do_not() {
         let folder = tempfile::tempdir().unwrap();
         let shelf = Shelf::new(&folder.path().join("kept")).unwrap();
-        let solved =
-            Solved { saturation: vec![0.25, 0.5], buildup: vec![1.5, -2.0], newton: 7, steps: 3, mass_error: 1e-9 };
+        let solved = Solved {
+            saturation: vec![0.25, 0.5],
+            buildup: vec![1.5, -2.0],
+            newton: 7,
+            steps: 3,
+            mass_error: 1e-9,
+        };
         let good = Outcome::Solved { solved, attempts: 2 };
         let kind = FailureKind::PressureLimit;
         let bad = Outcome::Failed(Failure { kind, message: "1200 bar\nneeded".into(), attempts: 1 });

@@ -1,0 +1,3 @@
+fn main() {
+    flow_ccs::simulate::bench_kernel();
+}

@@ -1,0 +1,73 @@
+//! Operations run as the engine runs them, on problems small enough for a test.
+#![allow(clippy::unwrap_used)]
+
+mod encode;
+mod evaluate;
+mod simulate;
+
+use std::path::Path;
+
+use flow_plugin::artifact::Dataset;
+use flow_plugin::serde_json::{Value, json};
+use flow_plugin::testing::{Finished, Trial};
+
+use super::*;
+
+/// A grid on which a simulation takes some hundredths of a second.
+pub(super) fn small_grid() -> Value {
+    json!({ "columns": 20, "rows": 8, "first_ring": 20.0, "times": 6, "time_growth": 3.0, "first_time": 20.0 })
+}
+
+pub(super) fn draw(folder: &Path, samples: u32) -> Finished {
+    let params = json!({ "samples": samples, "seed": 3, "grid": small_grid() });
+    Trial::new(folder).params(params).run(&Geology).unwrap()
+}
+
+/// All values of all variables.
+pub(super) fn contents(path: &Path) -> Vec<(String, Vec<f64>)> {
+    let dataset = Dataset::open(path).unwrap();
+    let read = |name: &str, dtype: &str| -> Vec<f64> {
+        match dtype {
+            "f32" => dataset.read::<f32>(name).unwrap().into_iter().map(f64::from).collect(),
+            "f64" => dataset.read(name).unwrap(),
+            "i64" => dataset.read::<i64>(name).unwrap().into_iter().map(|v| v as f64).collect(),
+            "i32" => dataset.read::<i32>(name).unwrap().into_iter().map(f64::from).collect(),
+            _ => dataset.read::<u8>(name).unwrap().into_iter().map(f64::from).collect(),
+        }
+    };
+    dataset.variables().iter().map(|v| (v.name.clone(), read(&v.name, v.dtype.name()))).collect()
+}
+
+#[test]
+fn more_reservoirs_extend_a_data_set_without_changing_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let few = draw(&folder.path().join("few"), 3);
+    let many = draw(&folder.path().join("many"), 5);
+    let params = json!({ "samples": 2, "first": 3, "seed": 3, "grid": small_grid() });
+    let rest = Trial::new(folder.path().join("rest")).params(params).run(&Geology).unwrap();
+    let (few, rest) = (contents(few.output("reservoirs")), contents(rest.output("reservoirs")));
+    for (((name, all), (_, few)), (_, rest)) in
+        contents(many.output("reservoirs")).into_iter().zip(few).zip(rest)
+    {
+        if all.len() == few.len() {
+            assert_eq!(all, few, "{name}");
+        } else {
+            assert_eq!(all, [few, rest].concat(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn wrong_ranges_are_found_before_anything_runs() {
+    let run = |with: Value| Trial::new("/nonexistent").params(with).run(&Geology).err().unwrap().to_string();
+    let text = run(json!({ "samples": 1, "ranges": { "temperature": [20, 400], "swi": [0.3, 0.1] } }));
+    assert!(
+        text.contains("ranges.temperature: [20, 400] must be an increasing pair within 31.5 to 300 °C"),
+        "{text}"
+    );
+    assert!(text.contains("ranges.swi"), "{text}");
+    let text = run(json!({ "samples": 1, "ranges": { "thickness": [10, 400] } }));
+    assert!(text.contains("do not fit into a grid of 200 m"), "{text}");
+    let text = run(json!({ "samples": 1, "ranges": { "permeability": [10, 400] } }));
+    assert!(text.contains("unknown field `permeability`"), "{text}");
+}
