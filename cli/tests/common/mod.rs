@@ -43,7 +43,12 @@ impl Project {
 
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_flow"));
-        command.current_dir(self.folder.path()).args(args).env_remove("FLOW_STORE").env("NO_COLOR", "1");
+        command
+            .current_dir(self.folder.path())
+            .args(args)
+            .env_remove("FLOW_STORE")
+            .env("NO_COLOR", "1")
+            .env("RUST_BACKTRACE", "0");
         command
     }
 
