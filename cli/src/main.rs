@@ -3,6 +3,7 @@
 
 mod commands;
 mod plugins;
+mod render;
 
 use std::process::ExitCode;
 

@@ -4,13 +4,13 @@ use std::fs;
 use std::path::Path;
 
 use flow_artifact::Digest;
+use flow_artifact::digest::FileHash;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use crate::claims;
 use crate::objects::{self, Placement};
 use crate::{
-    Content, Error, FileEntry, NewArtifact, NewComputation, NewNode, Recipe, Result, RunEnd, RunStart,
-    RunStatus, Store,
+    Content, Error, NewArtifact, NewComputation, NewNode, Recipe, Result, RunEnd, RunStart, RunStatus, Store,
 };
 
 /// Artifacts that are one file smaller than this are kept in the index, not as files of their own.
@@ -176,7 +176,7 @@ fn insert_artifact(db: &Transaction<'_>, root: &Path, artifact: &NewArtifact, pl
     Ok(())
 }
 
-fn insert_file(db: &Connection, artifact: i64, object: &Path, file: &FileEntry) -> Result<()> {
+fn insert_file(db: &Connection, artifact: i64, object: &Path, file: &FileHash) -> Result<()> {
     let path = if file.path.is_empty() { object.to_owned() } else { object.join(&file.path) };
     let metadata = fs::metadata(&path).map_err(|source| Error::io("cannot read", &path, source))?;
     db.prepare_cached("INSERT INTO files (artifact, path, size, hash, modified) VALUES (?, ?, ?, ?, ?)")?

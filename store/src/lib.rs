@@ -42,9 +42,9 @@ pub use error::{Error, Result};
 pub use external::Stamp;
 pub use lock::RunLock;
 pub use record::{
-    Computation, Content, FileEntry, Hit, InputRecord, LogRecord, Machine, NewArtifact, NewComputation,
-    NewNode, NodeKey, NodeRecord, NodeState, OutputRecord, Producer, Recipe, RunEnd, RunRecord, RunStart,
-    RunStatus, Series, Usage,
+    Computation, Content, Hit, InputRecord, LogRecord, Machine, NewArtifact, NewComputation, NewNode,
+    NodeKey, NodeRecord, NodeState, OutputRecord, Producer, Recipe, RunEnd, RunRecord, RunStart, RunStatus,
+    Series, Usage,
 };
 pub use schema::FORMAT;
 

@@ -6,8 +6,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use flow_artifact::Digest;
+use flow_artifact::digest::FileHash;
 
-use crate::{Error, FileEntry, Result};
+use crate::{Error, Result};
 
 /// From this many files on, one sync of the whole file system is cheaper than one each.
 const SYNC_ALL_FROM: usize = 16;
@@ -31,11 +32,11 @@ fn sharded(folder: &Path, digest: &Digest) -> PathBuf {
 pub(crate) struct Placement<'a> {
     pub(crate) digest: Digest,
     pub(crate) from: &'a Path,
-    pub(crate) files: &'a [FileEntry],
+    pub(crate) files: &'a [FileHash],
 }
 
 impl Placement<'_> {
-    fn file(&self, entry: &FileEntry) -> PathBuf {
+    fn file(&self, entry: &FileHash) -> PathBuf {
         if entry.path.is_empty() { self.from.to_owned() } else { self.from.join(&entry.path) }
     }
 }
@@ -135,7 +136,7 @@ pub(crate) fn hash(file: &Path) -> io::Result<Digest> {
 
 /// A recorded file of an object: what it was, and when it was placed.
 pub(crate) struct Recorded {
-    pub(crate) entry: FileEntry,
+    pub(crate) entry: FileHash,
     pub(crate) modified: i64,
 }
 

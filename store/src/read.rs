@@ -3,14 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use flow_artifact::digest::FileHash;
 use flow_artifact::{Digest, Kind};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use rusqlite::{OptionalExtension, Row, params};
 
 use crate::objects::{self, Recorded};
 use crate::{
-    Computation, Error, FileEntry, Hit, InputRecord, LogRecord, Machine, NodeKey, NodeRecord, OutputRecord,
-    Producer, Recipe, Result, RunRecord, RunStart, RunStatus, Series, Store, Usage,
+    Computation, Error, Hit, InputRecord, LogRecord, Machine, NodeKey, NodeRecord, OutputRecord, Producer,
+    Recipe, Result, RunRecord, RunStart, RunStatus, Series, Store, Usage,
 };
 
 /// A digest as the index holds it.
@@ -349,7 +350,7 @@ impl Store {
             self.db.prepare_cached("SELECT path, size, hash, modified FROM files WHERE artifact = ?")?;
         let rows = query.query_map([artifact], |row| {
             let (path, size, hash) = (row.get(0)?, unsigned(row, 1)?, row.get::<_, Blob>(2)?.0);
-            Ok(Recorded { entry: FileEntry { path, size, hash }, modified: row.get(3)? })
+            Ok(Recorded { entry: FileHash { path, size, hash }, modified: row.get(3)? })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

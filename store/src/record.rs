@@ -4,21 +4,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use flow_artifact::digest::FileHash;
 use flow_artifact::{Digest, Kind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-
-/// One file of an artifact: its path relative to the artifact (empty where the artifact is one file), its
-/// size in bytes, and the hash of its bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileEntry {
-    /// Relative, with `/` between folders.
-    pub path: String,
-    /// In bytes.
-    pub size: u64,
-    /// Of the bytes, for integrity; not the content digest.
-    pub hash: Digest,
-}
 
 /// What an artifact consists of when it is handed over.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,7 +19,7 @@ pub enum Content {
         /// Where it lies now.
         path: PathBuf,
         /// Every file in it.
-        files: Vec<FileEntry>,
+        files: Vec<FileHash>,
     },
 }
 

@@ -1,6 +1,11 @@
 //! One module a command.
 
 mod completions;
+mod plan;
+mod request;
+mod run;
+mod runs;
+mod why;
 mod worker;
 
 use std::fmt;
@@ -8,9 +13,19 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+pub(crate) use run::Format;
+
 /// What `flow` can do.
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    /// Run a workflow: compute what is not in the store
+    Run(run::Args),
+    /// Show what a run would do, and why, without doing it
+    Plan(plan::Args),
+    /// Say why a stage or node would run, or where its cached result came from
+    Why(why::Args),
+    /// List runs
+    Runs(runs::Args),
     /// Print a completion script for a shell.
     Completions(completions::Args),
     /// Serve the built-in plugins over standard input and output. The engine starts this itself.
@@ -21,6 +36,10 @@ pub(crate) enum Command {
 impl Command {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
         match self {
+            Self::Run(args) => run::run(&args),
+            Self::Plan(args) => plan::run(&args),
+            Self::Why(args) => why::run(&args),
+            Self::Runs(args) => runs::run(&args),
             Self::Completions(args) => completions::run(&args),
             Self::Worker => worker::run(),
         }
@@ -33,12 +52,53 @@ pub(crate) struct Failure {
     message: String,
     hint: Option<String>,
     status: u8,
+    /// The message is a text of its own, not a sentence to put behind `error:`.
+    rendered: bool,
 }
 
 impl Failure {
     /// The request was wrong: exit status 2.
     pub(crate) fn request(message: impl fmt::Display) -> Self {
-        Self { message: message.to_string(), hint: None, status: 2 }
+        Self { message: message.to_string(), hint: None, status: 2, rendered: false }
+    }
+
+    /// No workflow is meant by the request: exit status 2.
+    pub(crate) fn not_found(error: flow_engine::workflow::NotFound) -> Self {
+        let hint = error.hint.clone();
+        Self { hint, ..Self::request(error.message) }
+    }
+
+    /// The workflow is wrong: exit status 2. Everything that is wrong with it is shown.
+    pub(crate) fn workflow(diagnostics: flow_engine::diagnostics::Diagnostics) -> Self {
+        Self { message: diagnostics.to_string(), hint: None, status: 2, rendered: true }
+    }
+
+    /// The system failed: exit status 1.
+    pub(crate) fn system(error: std::io::Error) -> Self {
+        Self { status: 1, ..Self::request(error) }
+    }
+
+    /// The store cannot be opened or read: exit status 2.
+    pub(crate) fn store(error: flow_store::Error) -> Self {
+        let hint = error.hint().map(str::to_owned);
+        Self { hint, ..Self::request(error) }
+    }
+
+    /// The workflow cannot be planned: exit status 2.
+    pub(crate) fn plan(error: flow_engine::plan::Error) -> Self {
+        match error {
+            flow_engine::plan::Error::Store(error) => Self::store(error),
+            other => Self::request(other),
+        }
+    }
+
+    /// The run could not be carried through: exit status 1.
+    pub(crate) fn run(error: flow_engine::run::Error) -> Self {
+        let hint = match &error {
+            flow_engine::run::Error::Store(error) => error.hint().map(str::to_owned),
+            _ => None,
+        };
+        Self { message: error.to_string(), hint, status: 1, rendered: false }
     }
 
     /// Adds what the user can do.
@@ -50,7 +110,11 @@ impl Failure {
 
     /// Prints the message and gives the exit status.
     pub(crate) fn report(&self) -> ExitCode {
-        anstream::eprintln!("{}error:{} {}", BOLD_RED, anstyle::Reset, self.message);
+        if self.rendered {
+            anstream::eprintln!("{}", self.message.trim_end());
+        } else {
+            anstream::eprintln!("{}error:{} {}", BOLD_RED, anstyle::Reset, self.message);
+        }
         if let Some(hint) = &self.hint {
             anstream::eprintln!("{}help:{} {hint}", BOLD, anstyle::Reset);
         }

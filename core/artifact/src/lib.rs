@@ -14,6 +14,7 @@ pub mod model;
 pub mod table;
 #[cfg(test)]
 mod tests;
+pub mod units;
 
 pub use dataset::{DType, Dataset, DatasetWriter, Element, Statistics, Stream, Variable};
 pub use digest::Digest;

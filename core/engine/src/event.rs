@@ -145,6 +145,7 @@ pub struct Summary {
     /// Wall seconds of the run.
     pub wall_s: f64,
     /// Wall seconds that computing the cached nodes had taken.
+    #[serde(skip)]
     pub saved_s: f64,
 }
 

@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use flow_plugin::artifact::digest;
 use flow_plugin::{Digest, Kind};
 use flow_store::{Stamp, Store};
-
-use crate::identity;
 
 /// Digests of external inputs: each is looked at once, and hashed only if its stat has changed since the
 /// store last saw it.
@@ -33,8 +32,8 @@ impl Externals {
         let digest = match remembered {
             Some((digest, _)) => digest,
             None => {
-                let found = identity::of(kind, path)
-                    .map_err(|error| format!("cannot read {} as a {kind}: {error}", path.display()))?;
+                let found =
+                    digest::of(kind, path).map_err(|error| format!("not a readable {kind}: {error}"))?;
                 let remember = store.remember(path, kind, &stamp, &found.digest, found.bytes);
                 remember.map_err(|error| error.to_string())?;
                 found.digest
@@ -48,6 +47,6 @@ impl Externals {
     pub(crate) fn is_unchanged(&self, path: &Path, kind: Kind) -> bool {
         let Some(seen) = self.seen.get(&(path.to_owned(), kind)) else { return true };
         Stamp::of(path).is_ok_and(|stamp| stamp.same_stat(&seen.stamp))
-            || identity::of(kind, path).is_ok_and(|found| found.digest == seen.digest)
+            || digest::of(kind, path).is_ok_and(|found| found.digest == seen.digest)
     }
 }

@@ -117,7 +117,8 @@ fn a_worker_introduces_itself() {
 fn parameters_are_completed_or_refused() {
     let mut worker = Worker::start();
     let mut check = |params: Value| {
-        let request = json!({ "type": "check", "id": 3, "operation": "test/halve", "params": params, "inputs": [] });
+        let request =
+            json!({ "type": "check", "id": 3, "operation": "test/halve", "params": params, "inputs": [] });
         worker.say(&request);
         worker.hear()
     };
@@ -134,8 +135,14 @@ fn a_node_reports_and_ends_with_its_output_written() {
     let output = folder.path().join("half");
     let mut worker = Worker::start();
     worker.run(&json!({ "number": 8, "panic": false }), output.to_str().unwrap());
-    assert_eq!(worker.hear(), json!({ "type": "progress", "id": 7, "done": 1, "total": 1, "unit": "numbers" }));
-    assert_eq!(worker.hear(), json!({ "type": "metric", "id": 7, "name": "half", "step": 1, "value": "NaN" }));
+    assert_eq!(
+        worker.hear(),
+        json!({ "type": "progress", "id": 7, "done": 1, "total": 1, "unit": "numbers" })
+    );
+    assert_eq!(
+        worker.hear(),
+        json!({ "type": "metric", "id": 7, "name": "half", "step": 1, "value": "NaN" })
+    );
     assert_eq!(worker.hear(), json!({ "type": "done", "id": 7, "usage": "…" }));
     assert_eq!(std::fs::read_to_string(output).unwrap(), "4");
     worker.end();

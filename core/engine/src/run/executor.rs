@@ -8,6 +8,7 @@ use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use flow_plugin::artifact::digest;
 use flow_plugin::protocol::{Job, Number, Reply, Request, Usage};
 use flow_plugin::{ErrorKind, Kind, Level};
 use flow_store::{Content, INLINE_LIMIT, NewArtifact};
@@ -18,7 +19,6 @@ use super::Program;
 use super::worker::{Broken, Worker};
 use crate::event::{Failure, clip};
 use crate::graph::NodeId;
-use crate::identity;
 
 /// How long a node has to save a checkpoint once it was asked to stop.
 pub(super) const GRACE: Duration = Duration::from_secs(10);
@@ -318,15 +318,15 @@ async fn identify(kind: Kind, path: &Path) -> Result<NewArtifact, String> {
         // Hashing gigabytes must not hold up the conversation with other workers.
         tokio::task::spawn_blocking(move || new_artifact(kind, owned, false))
             .await
-            .unwrap_or_else(|panic| Err(std::io::Error::other(panic)))
+            .unwrap_or_else(|panic| Err(panic.to_string()))
     };
     found.map_err(|error| format!("is not a good {kind}: {error}"))
 }
 
-fn new_artifact(kind: Kind, path: PathBuf, small: bool) -> std::io::Result<NewArtifact> {
-    let found = identity::of(kind, &path)?;
+fn new_artifact(kind: Kind, path: PathBuf, small: bool) -> Result<NewArtifact, String> {
+    let found = digest::of(kind, &path).map_err(|error| error.to_string())?;
     let content = if small {
-        Content::Inline(std::fs::read(&path)?)
+        Content::Inline(std::fs::read(&path).map_err(|error| error.to_string())?)
     } else {
         Content::Object { path, files: found.files }
     };

@@ -123,6 +123,7 @@ pub fn run(
     let summary = runtime.block_on(dispatcher::dispatch(parts, store, started))?;
     drop(runtime);
     drop(lock);
+    sink(&Event::RunFinished(summary.clone()));
     Ok(Outcome { run, summary })
 }
 

@@ -29,6 +29,10 @@ impl Dispatcher<'_> {
             return Ok(());
         };
         let scratch = self.parts.store.scratch(self.parts.run, id.0);
+        if self.nodes[id.0].attempts > 0 {
+            // What an earlier attempt left is nobody's; should it stay, creating the folder says why.
+            let _ = fs::remove_dir_all(&scratch);
+        }
         if let Err(error) = fs::create_dir_all(&scratch) {
             self.slots.give_back(held);
             self.fail(id, Failure::new(format!("cannot create {}: {error}", scratch.display())));

@@ -1,0 +1,93 @@
+//! `flow plan`.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use flow_engine::plan::{self, Planned, State};
+use serde::Serialize;
+
+use super::Failure;
+use super::request::{self, Settings, StoreArgs};
+use super::run::Format;
+use crate::render::text;
+
+/// Arguments of `flow plan`.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  flow plan workflows/ccs.yaml                  what a run would do, and why
+  flow plan ccs --set train.with.epochs=60      what it would do with another parameter
+  flow plan ccs --format json                   one JSON object a line, for programs
+
+A node marked `?` is uncertain: it runs only if what it reads comes out different.")]
+pub(crate) struct Args {
+    /// The workflow: a file, or the name of one in workflows/
+    #[arg(value_name = "WORKFLOW")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// For people, or for programs
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let loaded = request::load(args.file.as_ref(), &args.settings, &args.store)?;
+    let store = request::open(&loaded.store)?;
+    let plan = plan::plan(&loaded.graph, &loaded.catalog, &store).map_err(Failure::plan)?;
+    let mut out = anstream::stdout().lock();
+    let written = match args.format {
+        Format::Json => plan.nodes.iter().try_for_each(|node| json(&mut out, node)),
+        Format::Human => human(&mut out, &loaded.graph.name, &plan),
+    };
+    // A closed pipe (`flow plan | head`) is not an error.
+    let _ = written;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One object on a line of its own.
+pub(super) fn json(out: &mut impl Write, value: &impl Serialize) -> std::io::Result<()> {
+    let line = serde_json::to_string(value).map_err(std::io::Error::other)?;
+    writeln!(out, "{line}")
+}
+
+fn human(out: &mut impl Write, workflow: &str, plan: &plan::Plan) -> std::io::Result<()> {
+    let width = plan.nodes.iter().map(|node| node.node.chars().count()).max().unwrap_or(0);
+    for node in &plan.nodes {
+        let (mark, style) = mark(node);
+        let took = node.wall_s.map(|s| format!("  ({})", text::duration(s))).unwrap_or_default();
+        let (name, reason) = (text::clean(&node.node), text::clean(&node.reason));
+        writeln!(
+            out,
+            "{style}{mark:<6}{style:#}  {name:<width$}  {reason}{}{took}{}",
+            text::DIM,
+            text::RESET
+        )?;
+    }
+    let (cached, run, perhaps) = plan.counts();
+    let certain: f64 = seconds(plan, true);
+    write!(out, "{workflow}: {run} to run")?;
+    if certain > 0.0 {
+        write!(out, " (about {} of computing)", text::duration(certain))?;
+    }
+    if perhaps > 0 {
+        write!(out, ", {perhaps} perhaps")?;
+    }
+    writeln!(out, ", {cached} cached")
+}
+
+fn seconds(plan: &plan::Plan, certain: bool) -> f64 {
+    let wanted = plan.nodes.iter().filter(|node| node.state == State::Run && node.certain == certain);
+    wanted.filter_map(|node| node.wall_s).sum()
+}
+
+pub(super) fn mark(node: &Planned) -> (&'static str, anstyle::Style) {
+    match (node.state, node.certain) {
+        (State::Cached, _) => ("cached", text::GREEN),
+        (State::Run, true) => ("run", text::YELLOW),
+        (State::Run, false) => ("run ?", text::YELLOW),
+    }
+}

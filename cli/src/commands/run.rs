@@ -1,0 +1,81 @@
+//! `flow run`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+use flow_engine::run::{self, Options, Program};
+use flow_store::RunStatus;
+
+use super::Failure;
+use super::request::{self, Settings, StoreArgs};
+use crate::render;
+
+/// Arguments of `flow run`.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  flow run workflows/ccs.yaml                            compute what is not in the store
+  flow run ccs                                           the same, by name
+  flow run ccs --set train.with.epochs=60                with another parameter of a stage
+  flow run ccs --set reservoirs=500 --profile paper      with another parameter, on top of a profile
+  flow run ccs --force evaluate                          compute a stage again
+  flow run ccs --format json                             one JSON object a line, for programs
+
+Only what is not in the store runs; when a node fails, what does not depend on it goes on.
+Ctrl-C stops: running nodes have ten seconds to save a checkpoint. A second Ctrl-C stops at once.
+
+Exit status: 0 done, 1 a node failed, 2 the request or the workflow was wrong, 130 interrupted.")]
+pub(crate) struct Args {
+    /// The workflow: a file, or the name of one in workflows/
+    #[arg(value_name = "WORKFLOW")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// Compute this stage or node even if its result is in the store; may be given again
+    #[arg(long, value_name = "STAGE")]
+    force: Vec<String>,
+    /// For people, or for programs
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+}
+
+/// Who the output is for.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Text for people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let loaded = request::load(args.file.as_ref(), &args.settings, &args.store)?;
+    let known = |name: &String| {
+        let graph = &loaded.graph;
+        graph.stages.iter().any(|stage| stage.name == *name) || graph.find(name).is_some()
+    };
+    if let Some(unknown) = args.force.iter().find(|name| !known(name)) {
+        return Err(Failure::request(format_args!("there is no stage or node `{unknown}` to force")));
+    }
+    let store = request::open(&loaded.store)?;
+    let worker =
+        Program { path: std::env::current_exe().map_err(Failure::system)?, args: vec!["worker".into()] };
+    let command = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
+    let options = Options { cores: loaded.cores, worker, command, force: args.force.clone() };
+    let mut renderer = render::renderer(args.format);
+    let outcome =
+        run::run(&loaded.graph, &loaded.catalog, store, &options, &mut |event| renderer.event(event));
+    drop(renderer);
+    let outcome = outcome.map_err(|error| match error {
+        run::Error::Plan(error) => Failure::plan(error),
+        other => Failure::run(other),
+    })?;
+    Ok(match outcome.summary.status {
+        RunStatus::Succeeded => ExitCode::SUCCESS,
+        RunStatus::Interrupted => ExitCode::from(130),
+        _ => ExitCode::from(1),
+    })
+}

@@ -1,0 +1,70 @@
+//! Events as lines of text, where there is no terminal to draw on.
+
+use std::io::Write;
+
+use flow_engine::event::Event;
+
+use super::{Renderer, summary, text};
+
+pub(super) struct Plain {
+    report: Option<String>,
+}
+
+impl Plain {
+    pub(super) fn new() -> Self {
+        Self { report: None }
+    }
+}
+
+/// Prints a line, without colour where that is not wanted. Whoever reads may have gone; the run goes on.
+fn say(line: &str) {
+    let _ = writeln!(anstream::stdout().lock(), "{line}");
+}
+
+impl Renderer for Plain {
+    fn event(&mut self, event: &Event) {
+        match event {
+            Event::RunStarted { run, workflow, nodes, .. } => {
+                say(&format!("{}: {}, run {run}", text::clean(workflow), text::count(*nodes, "node")));
+            }
+            Event::NodeStarted { .. }
+            | Event::NodeWaits { .. }
+            | Event::NodeRetries { .. }
+            | Event::Log { .. } => {
+                if let Some(line) = line(event) {
+                    say(&line);
+                }
+            }
+            Event::NodeFinished { .. } => summary::node(event).iter().for_each(|line| say(line)),
+            Event::ReportWritten { path } => self.report = Some(path.clone()),
+            Event::RunFinished(end) => {
+                summary::run(end, self.report.as_deref()).iter().for_each(|line| say(line));
+            }
+            Event::Progress { .. } | Event::Metric { .. } => {}
+        }
+    }
+}
+
+/// The line for an event in the middle of a node's life, if it is worth one.
+pub(super) fn line(event: &Event) -> Option<String> {
+    use text::{DIM, RESET, YELLOW, clean};
+    match event {
+        Event::NodeStarted { node, reason, attempt } => {
+            let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
+            Some(format!("    run  {}{again}  {DIM}{}{RESET}", clean(node), clean(reason)))
+        }
+        Event::NodeWaits { node, run } => {
+            Some(format!("  waits  {}  {DIM}run {run} is computing it{RESET}", clean(node)))
+        }
+        Event::NodeRetries { node, error, wait_s, .. } => Some(format!(
+            "{YELLOW}  retry{RESET}  {}  {DIM}in {}:{RESET} {}",
+            clean(node),
+            text::duration(*wait_s),
+            clean(error)
+        )),
+        Event::Log { node, level, message } if level == "warning" => {
+            Some(format!("{YELLOW}warning{RESET}  {}: {}", clean(node), clean(message)))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,388 @@
+//! Matrices: from axes to cells.
+
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+use serde_json::{Map, Value};
+
+use super::file::{AxisBlock, StageDecl};
+use super::tree::{Data, Entry, Tree};
+use crate::diagnostics::{Diagnostic, Diagnostics, Span, did_you_mean};
+use crate::expr::Scope;
+
+/// A stage of more nodes than this is refused.
+pub(super) const MAX_NODES: usize = 100_000;
+
+/// One value of an axis.
+#[derive(Debug)]
+pub(super) struct AxisValue {
+    pub(super) value: Value,
+    /// How it reads in a node's name.
+    pub(super) label: String,
+    /// Canonical text: two values are the same when these are.
+    id: String,
+}
+
+/// One combination of values: an axis and its value, in the order in which names show them.
+pub(super) type Cell = Vec<(Rc<str>, Rc<AxisValue>)>;
+
+/// The coordinates of a cell as JSON.
+pub(super) fn coordinates(cell: &Cell) -> Map<String, Value> {
+    cell.iter().map(|(axis, value)| (axis.to_string(), value.value.clone())).collect()
+}
+
+/// The name of the node at a cell: `train[model=fno,seed=1]`.
+pub(super) fn node_name(stage: &str, cell: &Cell) -> String {
+    if cell.is_empty() {
+        return stage.to_owned();
+    }
+    let parts: Vec<String> = cell.iter().map(|(axis, value)| format!("{axis}={}", value.label)).collect();
+    format!("{stage}[{}]", parts.join(","))
+}
+
+/// The values of a cell on some axes, as a text to compare by.
+pub(super) fn key_on(cell: &Cell, axes: &[Rc<str>]) -> String {
+    let mut key = String::new();
+    for axis in axes {
+        if let Some((_, value)) = cell.iter().find(|(own, _)| own == axis) {
+            key.push_str(&value.id);
+        }
+        key.push('\u{0}');
+    }
+    key
+}
+
+/// The axes of a list of cells: all cells of one list have the same.
+pub(super) fn axes_of(cells: &[Cell]) -> Vec<Rc<str>> {
+    cells.first().map(|cell| cell.iter().map(|(axis, _)| axis.clone()).collect()).unwrap_or_default()
+}
+
+/// A row of a stage under construction: its cell, and which row of each joined list it was made from.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Row {
+    pub(super) cell: Cell,
+    pub(super) picks: Vec<usize>,
+}
+
+/// Joins another list of cells to the rows: on equal values of the axes that both have, crossing the others.
+/// `None` when there would be too many.
+pub(super) fn join(rows: &[Row], cells: &[Cell]) -> Option<Vec<Row>> {
+    let left: Vec<Rc<str>> =
+        rows.first().map(|row| row.cell.iter().map(|(axis, _)| axis.clone()).collect()).unwrap_or_default();
+    let shared: Vec<Rc<str>> = axes_of(cells).into_iter().filter(|axis| left.contains(axis)).collect();
+    let mut index: HashMap<String, Vec<usize>> = HashMap::new();
+    for (number, cell) in cells.iter().enumerate() {
+        index.entry(key_on(cell, &shared)).or_default().push(number);
+    }
+    let mut joined = Vec::new();
+    for row in rows {
+        for number in index.get(&key_on(&row.cell, &shared)).into_iter().flatten() {
+            if joined.len() == MAX_NODES {
+                return None;
+            }
+            let mut cell = row.cell.clone();
+            cell.extend(cells[*number].iter().filter(|(axis, _)| !shared.contains(axis)).cloned());
+            let mut picks = row.picks.clone();
+            picks.push(*number);
+            joined.push(Row { cell, picks });
+        }
+    }
+    Some(joined)
+}
+
+/// The cells that `matrix`, `zip` and `seeds` of a stage write down, one list a block. `None` when something
+/// is wrong with them, which has then been reported.
+pub(super) fn own(
+    stage: &StageDecl,
+    scope: &Scope<'_>,
+    origin: &dyn Fn(&str, &str) -> Option<Span>,
+    problems: &mut Diagnostics,
+) -> Option<Vec<(Vec<Cell>, Span)>> {
+    let mut reader = Reader { scope, origin, problems };
+    let mut seen: Vec<(String, Span)> = Vec::new();
+    let mut lists = Vec::new();
+    let mut whole = true;
+    for block in &stage.axes {
+        let cells = match block {
+            AxisBlock::Matrix { axes, include, span, exclude: _ } => {
+                reader.matrix(axes, include.as_ref(), *span).map(|cells| (cells, *span))
+            }
+            AxisBlock::Zip { axes, span } => reader.zip(axes, *span).map(|cells| (cells, *span)),
+            AxisBlock::Seeds { values, span } => reader.seeds(values, *span).map(|cells| (cells, *span)),
+        };
+        let Some((cells, span)) = cells else {
+            whole = false;
+            continue;
+        };
+        for axis in axes_of(&cells) {
+            match seen.iter().find(|(known, _)| **known == *axis) {
+                Some((_, first)) => {
+                    reader.problems.push(
+                        Diagnostic::at(span, format!("the axis `{axis}` is given twice"))
+                            .also(*first, "the first time"),
+                    );
+                    whole = false;
+                }
+                None => seen.push((axis.to_string(), span)),
+            }
+        }
+        lists.push((cells, span));
+    }
+    whole.then_some(lists)
+}
+
+/// Removes the rows that `exclude` names.
+pub(super) fn exclude(
+    stage: &StageDecl,
+    rows: &mut Vec<Row>,
+    scope: &Scope<'_>,
+    origin: &dyn Fn(&str, &str) -> Option<Span>,
+    problems: &mut Diagnostics,
+) {
+    for block in &stage.axes {
+        let AxisBlock::Matrix { exclude: Some(tree), .. } = block else { continue };
+        let Some(tree) = tree.eval(scope, origin, problems) else { continue };
+        let Data::List(patterns) = &tree.data else {
+            problems.push(
+                Diagnostic::at(tree.span, "`exclude` is a list of mappings from axes to values")
+                    .label(format!("this is {}", tree.describe())),
+            );
+            continue;
+        };
+        let axes: Vec<String> = rows
+            .first()
+            .map(|row| row.cell.iter().map(|(axis, _)| axis.to_string()).collect())
+            .unwrap_or_default();
+        for pattern in patterns {
+            if pattern.entries().is_empty() {
+                problems.push(
+                    Diagnostic::at(pattern.span, "an item of `exclude` is a mapping from axes to values")
+                        .label(format!("this is {}", pattern.describe())),
+                );
+                continue;
+            }
+            let unknown = pattern.entries().iter().find(|entry| !axes.contains(&entry.key));
+            if let Some(entry) = unknown {
+                let help = did_you_mean(&entry.key, axes.iter().map(String::as_str), "its axes are");
+                problems.push(
+                    Diagnostic::at(entry.key_span, format!("this stage has no axis `{}`", entry.key))
+                        .maybe_help(help),
+                );
+                continue;
+            }
+            let wanted: Vec<(&str, String)> =
+                pattern.entries().iter().map(|e| (e.key.as_str(), e.value.to_value().to_string())).collect();
+            let before = rows.len();
+            rows.retain(|row| {
+                !wanted
+                    .iter()
+                    .all(|(axis, id)| row.cell.iter().any(|(own, value)| **own == **axis && value.id == *id))
+            });
+            if rows.len() == before {
+                problems.push(
+                    Diagnostic::at(pattern.span, "this excludes nothing").help("no node has these values"),
+                );
+            }
+        }
+    }
+}
+
+struct Reader<'a> {
+    scope: &'a Scope<'a>,
+    origin: &'a dyn Fn(&str, &str) -> Option<Span>,
+    problems: &'a mut Diagnostics,
+}
+
+impl Reader<'_> {
+    fn matrix(&mut self, axes: &[Entry], include: Option<&Tree>, span: Span) -> Option<Vec<Cell>> {
+        let lists: Vec<Option<Vec<Rc<AxisValue>>>> = axes.iter().map(|axis| self.values(axis)).collect();
+        let lists: Vec<Vec<Rc<AxisValue>>> = lists.into_iter().collect::<Option<_>>()?;
+        let names: Vec<Rc<str>> = axes.iter().map(|axis| Rc::from(axis.key.as_str())).collect();
+        let mut cells: Vec<Cell> = if axes.is_empty() { Vec::new() } else { vec![Vec::new()] };
+        for (name, values) in names.iter().zip(&lists) {
+            if cells.len().saturating_mul(values.len()) > MAX_NODES {
+                self.problems.push(too_many(span));
+                return None;
+            }
+            cells = cells
+                .iter()
+                .flat_map(|cell| {
+                    values.iter().map(move |value| {
+                        let mut cell = cell.clone();
+                        cell.push((name.clone(), value.clone()));
+                        cell
+                    })
+                })
+                .collect();
+        }
+        if let Some(include) = include {
+            cells.extend(self.include(include, &names)?);
+        }
+        if cells.is_empty() {
+            self.problems.push(
+                Diagnostic::at(span, "this matrix has no axes").help("write `matrix: { AXIS: [VALUE, …] }`"),
+            );
+            return None;
+        }
+        Some(cells)
+    }
+
+    /// Cells written one by one. Each gives a value on every axis.
+    fn include(&mut self, tree: &Tree, axes: &[Rc<str>]) -> Option<Vec<Cell>> {
+        let tree = tree.eval(self.scope, self.origin, self.problems)?;
+        let Data::List(items) = &tree.data else {
+            self.problems.push(
+                Diagnostic::at(tree.span, "`include` is a list of mappings from axes to values")
+                    .label(format!("this is {}", tree.describe())),
+            );
+            return None;
+        };
+        let mut axes = axes.to_vec();
+        if let Some(first) = items.first().filter(|_| axes.is_empty()) {
+            axes = first.entries().iter().map(|entry| Rc::from(entry.key.as_str())).collect();
+        }
+        let mut cells = Vec::new();
+        for item in items {
+            let names: HashSet<&str> = item.entries().iter().map(|entry| entry.key.as_str()).collect();
+            if names.len() != axes.len() || !axes.iter().all(|axis| names.contains(&**axis)) {
+                let axes: Vec<&str> = axes.iter().map(|axis| &**axis).collect();
+                self.problems.push(
+                    Diagnostic::at(item.span, "an item of `include` gives a value on every axis")
+                        .help(format!("the axes are {}", crate::diagnostics::list(&axes))),
+                );
+                return None;
+            }
+            cells.push(
+                axes.iter()
+                    .filter_map(|axis| {
+                        Some((
+                            axis.clone(),
+                            Rc::new(axis_value(item.get(axis)?.value.to_value(), cells.len())),
+                        ))
+                    })
+                    .collect(),
+            );
+        }
+        Some(cells)
+    }
+
+    fn zip(&mut self, axes: &[Entry], span: Span) -> Option<Vec<Cell>> {
+        let lists: Vec<Option<Vec<Rc<AxisValue>>>> = axes.iter().map(|axis| self.values(axis)).collect();
+        let lists: Vec<Vec<Rc<AxisValue>>> = lists.into_iter().collect::<Option<_>>()?;
+        let Some(first) = lists.first() else {
+            self.problems.push(Diagnostic::at(span, "this `zip` has no axes"));
+            return None;
+        };
+        if let Some((axis, values)) = axes.iter().zip(&lists).find(|(_, values)| values.len() != first.len())
+        {
+            self.problems.push(
+                Diagnostic::at(axis.value.span, format!("the axes of a `zip` have equally many values"))
+                    .label(format!("{} values", values.len()))
+                    .also(axes[0].value.span, format!("{} values", first.len())),
+            );
+            return None;
+        }
+        let names: Vec<Rc<str>> = axes.iter().map(|axis| Rc::from(axis.key.as_str())).collect();
+        Some(
+            (0..first.len())
+                .map(|row| {
+                    names.iter().zip(&lists).map(|(name, list)| (name.clone(), list[row].clone())).collect()
+                })
+                .collect(),
+        )
+    }
+
+    fn seeds(&mut self, values: &Tree, span: Span) -> Option<Vec<Cell>> {
+        let axis = Entry { key: "seed".to_owned(), key_span: span, value: values.clone() };
+        let seeds = self.values(&axis)?;
+        if let Some(bad) = seeds.iter().find(|seed| !seed.value.is_u64()) {
+            self.problems.push(
+                Diagnostic::at(values.span, format!("`{}` is not a seed", bad.label))
+                    .help("seeds are whole numbers from 0: `seeds: [1, 2, 3]`"),
+            );
+            return None;
+        }
+        let name: Rc<str> = Rc::from("seed");
+        Some(seeds.into_iter().map(|seed| vec![(name.clone(), seed)]).collect())
+    }
+
+    /// The values of one axis.
+    fn values(&mut self, axis: &Entry) -> Option<Vec<Rc<AxisValue>>> {
+        let name = &axis.key;
+        if let Some(source) =
+            axis.value.entries().iter().find(|e| matches!(e.key.as_str(), "files" | "rows" | "from"))
+        {
+            self.problems.push(
+                Diagnostic::at(
+                    source.key_span,
+                    format!("axes from `{}` are not available in this version", source.key),
+                )
+                .help(format!("write the values out: `{name}: [VALUE, …]`")),
+            );
+            return None;
+        }
+        let tree = axis.value.eval(self.scope, self.origin, self.problems)?;
+        let Data::List(items) = &tree.data else {
+            self.problems.push(
+                Diagnostic::at(tree.span, format!("the axis `{name}` is a list of values"))
+                    .label(format!("this is {}", tree.describe()))
+                    .maybe_help(match tree.data {
+                        Data::Map(_) => None,
+                        _ => Some(format!("write `{name}: [{}]`", super::schema::plain(&tree.to_value()))),
+                    }),
+            );
+            return None;
+        };
+        if items.is_empty() {
+            self.problems.push(Diagnostic::at(tree.span, format!("the axis `{name}` has no values")));
+            return None;
+        }
+        if items.len() > MAX_NODES {
+            self.problems.push(too_many(tree.span));
+            return None;
+        }
+        let mut labels: HashMap<String, Span> = HashMap::new();
+        let mut values = Vec::with_capacity(items.len());
+        for item in items {
+            let value = axis_value(item.to_value(), values.len());
+            if let Some(first) = labels.insert(value.label.clone(), item.span) {
+                self.problems.push(
+                    Diagnostic::at(item.span, format!("`{}` is on the axis `{name}` twice", value.label))
+                        .also(first, "the first time"),
+                );
+                return None;
+            }
+            values.push(Rc::new(value));
+        }
+        Some(values)
+    }
+}
+
+pub(super) fn too_many(span: Span) -> Diagnostic {
+    Diagnostic::at(span, format!("this stage comes to more than {MAX_NODES} nodes"))
+        .help("let one node work on several values")
+}
+
+fn axis_value(value: Value, number: usize) -> AxisValue {
+    let label = match &value {
+        Value::String(text) if plain_label(text) => text.clone(),
+        Value::Array(items) if items.iter().all(|item| item.is_number()) => {
+            items.iter().map(ToString::to_string).collect::<Vec<_>>().join("x")
+        }
+        Value::Object(map) => match map.get("name") {
+            Some(Value::String(name)) if plain_label(name) => name.clone(),
+            _ => format!("#{}", number + 1),
+        },
+        Value::Array(_) => format!("#{}", number + 1),
+        other => other.to_string(),
+    };
+    let id = value.to_string();
+    AxisValue { value, label, id }
+}
+
+/// Whether a text can stand in a node's name as it is.
+fn plain_label(text: &str) -> bool {
+    !text.is_empty()
+        && text.chars().count() <= 60
+        && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '+' | ' ' | '/'))
+}

@@ -1,0 +1,74 @@
+//! External inputs: files and folders that flow did not make.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use flow_plugin::Kind;
+use serde_json::Value;
+
+use crate::diagnostics::{Diagnostic, Diagnostics, Span, closest};
+
+/// Paths that have been looked at: a matrix names the same file many times.
+#[derive(Default)]
+pub(super) struct Known(HashMap<PathBuf, bool>);
+
+impl Known {
+    /// Says so if there is no such file or folder.
+    pub(super) fn check(&mut self, path: &Path, span: Span, current: &Path, problems: &mut Diagnostics) {
+        let there = *self.0.entry(path.to_owned()).or_insert_with(|| path.exists());
+        if there {
+            return;
+        }
+        let shown = path.strip_prefix(current).unwrap_or(path);
+        problems.push(
+            Diagnostic::at(span, format!("there is no file or folder `{}`", shown.display()))
+                .topic("missing file")
+                .maybe_help(near(path)),
+        );
+    }
+}
+
+/// What was probably meant: a neighbour of a similar name, or the folder that is missing.
+fn near(path: &Path) -> Option<String> {
+    let folder = path.parent()?;
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Some(format!("there is no folder `{}` either", folder.display()));
+    };
+    let name = path.file_name()?.to_string_lossy().into_owned();
+    let mut names: Vec<String> = entries
+        .filter_map(Result::ok)
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    closest(&name, names.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`?"))
+}
+
+/// The storage form of what lies at a path that a parameter names.
+pub(super) fn kind_of(path: &Path) -> Kind {
+    if path.join("zarr.json").is_file() {
+        Kind::Dataset
+    } else if path.join("model.safetensors").is_file() {
+        Kind::Model
+    } else if path.is_dir() {
+        Kind::Folder
+    } else {
+        Kind::File
+    }
+}
+
+/// Replaces the path at a dotted place by `null`: it is no part of a key. Its content is, as an input.
+pub(super) fn forget(params: &mut Value, at: &str) {
+    let mut place = params;
+    for part in at.split('.') {
+        let next = match place {
+            Value::Object(map) => map.get_mut(part),
+            Value::Array(items) => part.parse::<usize>().ok().and_then(|index| items.get_mut(index)),
+            _ => None,
+        };
+        match next {
+            Some(next) => place = next,
+            None => return,
+        }
+    }
+    *place = Value::Null;
+}

@@ -1,0 +1,519 @@
+//! The workflow file as a typed structure: its keys are known, its references are split, nothing is resolved.
+
+use super::tree::{Data, Entry, Tree};
+use crate::diagnostics::{Diagnostic, Diagnostics, Span, did_you_mean};
+
+/// The version of the format that this program reads.
+pub(crate) const FORMAT: u64 = 1;
+
+/// Keys at the top of a file.
+pub(crate) const TOP_KEYS: [&str; 9] =
+    ["flow", "name", "description", "params", "profiles", "plugins", "include", "stages", "report"];
+
+/// Keys of a stage.
+pub(crate) const STAGE_KEYS: [&str; 13] = [
+    "uses",
+    "inputs",
+    "with",
+    "matrix",
+    "zip",
+    "seeds",
+    "when",
+    "needs",
+    "resources",
+    "retry",
+    "timeout",
+    "publish",
+    "outputs",
+];
+
+/// A text and where it is written.
+#[derive(Clone, Debug)]
+pub(super) struct Word {
+    pub(super) text: String,
+    pub(super) span: Span,
+}
+
+/// What a file says.
+pub(super) struct File {
+    pub(super) name: Option<Word>,
+    pub(super) description: String,
+    pub(super) params: Tree,
+    pub(super) stages: Vec<StageDecl>,
+    pub(super) report: Vec<Reference>,
+}
+
+/// What a file says about one stage.
+pub(super) struct StageDecl {
+    pub(super) name: Word,
+    pub(super) uses: Option<Word>,
+    pub(super) inputs: Vec<(Word, Connection)>,
+    pub(super) inputs_span: Option<Span>,
+    pub(super) with: Tree,
+    /// `matrix`, `zip` and `seeds`, in the order written.
+    pub(super) axes: Vec<AxisBlock>,
+    pub(super) needs: Vec<Word>,
+    pub(super) resources: Option<Tree>,
+    pub(super) retry: Option<Tree>,
+    pub(super) timeout: Option<Tree>,
+    pub(super) publish: Vec<Entry>,
+}
+
+/// One way in which a stage gets axes of its own.
+pub(super) enum AxisBlock {
+    /// Every combination of the values, less `exclude`, and the cells of `include`.
+    Matrix { axes: Vec<Entry>, include: Option<Tree>, exclude: Option<Tree>, span: Span },
+    /// Values side by side.
+    Zip { axes: Vec<Entry>, span: Span },
+    /// The axis `seed`.
+    Seeds { values: Tree, span: Span },
+}
+
+/// What an input is connected to.
+pub(super) enum Connection {
+    /// `stage.port`.
+    Map(Reference),
+    /// `[stage.port, { path: … }]`.
+    Collect(Vec<Item>, Span),
+    /// `{ collect: stage.port, over: [axis] }`. Without `over`, all axes.
+    Partial { from: Reference, over: Option<Vec<Word>>, span: Span },
+    /// `{ path: … }`.
+    External(Tree, Span),
+    /// Reported already.
+    Broken,
+}
+
+/// One item of a collection.
+pub(super) enum Item {
+    Output(Reference),
+    External(Tree),
+}
+
+/// `stage.port`.
+#[derive(Clone, Debug)]
+pub(super) struct Reference {
+    pub(super) stage: Word,
+    pub(super) port: Word,
+    pub(super) span: Span,
+}
+
+impl Connection {
+    /// The outputs that it names.
+    pub(super) fn references(&self) -> Vec<&Reference> {
+        match self {
+            Self::Map(reference) | Self::Partial { from: reference, .. } => vec![reference],
+            Self::Collect(items, _) => items
+                .iter()
+                .filter_map(|item| match item {
+                    Item::Output(reference) => Some(reference),
+                    Item::External(_) => None,
+                })
+                .collect(),
+            Self::External(..) | Self::Broken => Vec::new(),
+        }
+    }
+}
+
+/// Reads the whole file. What is wrong is reported; what is right is returned.
+pub(super) fn read(root: &Tree, problems: &mut Diagnostics) -> Option<File> {
+    if !matches!(root.data, Data::Map(_)) {
+        let what = if matches!(root.data, Data::Null) { "an empty file".to_owned() } else { root.describe() };
+        problems.push(
+            Diagnostic::at(root.span, format!("a workflow is a mapping, not {what}"))
+                .help("start with `flow: 1`, then `name:` and `stages:`"),
+        );
+        return None;
+    }
+    let mut reader = Reader { problems };
+    reader.known_keys(root.entries(), &TOP_KEYS, "a workflow");
+    reader.version(root);
+    for key in ["plugins", "include"] {
+        if let Some(entry) = root.get(key) {
+            reader.not_available(
+                entry,
+                match key {
+                    "plugins" => "plugins of your own",
+                    _ => "including other files",
+                },
+            );
+        }
+    }
+    let name = root.get("name").and_then(|entry| reader.name(entry));
+    let description =
+        root.get("description").and_then(|entry| reader.word(&entry.value, "`description`")).map(|w| w.text);
+    let params = match root.get("params") {
+        Some(entry) if matches!(entry.value.data, Data::Map(_) | Data::Null) => entry.value.clone(),
+        Some(entry) => {
+            reader.expected(&entry.value, "`params` is a mapping of names to values");
+            Tree::new(entry.key_span, Data::Map(Vec::new()))
+        }
+        None => Tree::new(root.span, Data::Map(Vec::new())),
+    };
+    let stages = match root.get("stages") {
+        Some(entry) => reader.stages(entry),
+        None => {
+            reader.problems.push(
+                Diagnostic::nowhere("the workflow has no `stages`")
+                    .help("a stage is written `stages: { NAME: { uses: plugin/verb } }`"),
+            );
+            Vec::new()
+        }
+    };
+    let report = match root.get("report") {
+        Some(entry) => reader
+            .list(&entry.value, "`report` is a list of outputs: `stage.port`")
+            .iter()
+            .filter_map(|item| reader.reference(item))
+            .collect(),
+        None => Vec::new(),
+    };
+    Some(File { name, description: description.unwrap_or_default(), params, stages, report })
+}
+
+struct Reader<'a> {
+    problems: &'a mut Diagnostics,
+}
+
+impl Reader<'_> {
+    fn known_keys(&mut self, entries: &[Entry], known: &[&str], of: &str) {
+        for entry in entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
+            let help = did_you_mean(&entry.key, known.iter().copied(), &format!("the keys of {of} are"));
+            self.problems.push(
+                Diagnostic::at(entry.key_span, format!("{of} has no key `{}`", entry.key))
+                    .label("unknown key")
+                    .maybe_help(help),
+            );
+        }
+    }
+
+    fn version(&mut self, root: &Tree) {
+        let Some(entry) = root.get("flow") else {
+            let start = Span { end: root.span.start, ..root.span };
+            self.problems.push(
+                Diagnostic::at(start, "the format version is missing")
+                    .help(format!("start the file with `flow: {FORMAT}`")),
+            );
+            return;
+        };
+        match entry.value.to_value().as_u64() {
+            Some(FORMAT) => {}
+            Some(newer) if newer > FORMAT => self.problems.push(
+                Diagnostic::at(entry.value.span, format!("this file has format {newer}"))
+                    .label(format!("this program reads format {FORMAT}"))
+                    .help("use a newer `flow`"),
+            ),
+            _ => self.expected(&entry.value, &format!("the format version is `{FORMAT}`")),
+        }
+    }
+
+    fn not_available(&mut self, entry: &Entry, what: &str) {
+        self.problems.push(
+            Diagnostic::at(
+                entry.key_span,
+                format!("`{}` ({what}) is not available in this version", entry.key),
+            )
+            .help("remove the key"),
+        );
+    }
+
+    /// Says what was expected instead of a value.
+    fn expected(&mut self, found: &Tree, what: &str) {
+        self.problems
+            .push(Diagnostic::at(found.span, what.to_owned()).label(format!("this is {}", found.describe())));
+    }
+
+    fn word(&mut self, tree: &Tree, what: &str) -> Option<Word> {
+        match &tree.data {
+            Data::Text(text) => Some(Word { text: text.clone(), span: tree.span }),
+            Data::Template(_) => {
+                self.problems.push(
+                    Diagnostic::at(tree.span, format!("{what} cannot be an expression"))
+                        .help("expressions may stand in `params`, `with`, `matrix`, `resources` and paths"),
+                );
+                None
+            }
+            _ => {
+                self.expected(tree, &format!("{what} is a text"));
+                None
+            }
+        }
+    }
+
+    fn name(&mut self, entry: &Entry) -> Option<Word> {
+        let word = self.word(&entry.value, "`name`")?;
+        if !is_name(&word.text) {
+            self.problems.push(bad_name(&word, "workflow"));
+            return None;
+        }
+        Some(word)
+    }
+
+    fn list<'t>(&mut self, tree: &'t Tree, what: &str) -> &'t [Tree] {
+        match &tree.data {
+            Data::List(items) => items,
+            _ => {
+                self.expected(tree, what);
+                &[]
+            }
+        }
+    }
+
+    fn mapping<'t>(&mut self, tree: &'t Tree, what: &str) -> &'t [Entry] {
+        match &tree.data {
+            Data::Map(entries) => entries,
+            Data::Null => &[],
+            _ => {
+                self.expected(tree, what);
+                &[]
+            }
+        }
+    }
+
+    fn stages(&mut self, stages: &Entry) -> Vec<StageDecl> {
+        let entries = self.mapping(&stages.value, "`stages` is a mapping of names to stages");
+        if entries.is_empty() && matches!(stages.value.data, Data::Map(_) | Data::Null) {
+            self.problems.push(
+                Diagnostic::at(stages.key_span, "the workflow has no stages")
+                    .help("a stage is written `NAME: { uses: plugin/verb }`"),
+            );
+        }
+        entries.iter().map(|entry| self.stage(entry)).collect()
+    }
+
+    fn stage(&mut self, entry: &Entry) -> StageDecl {
+        let name = Word { text: entry.key.clone(), span: entry.key_span };
+        if !is_name(&name.text) {
+            self.problems.push(bad_name(&name, "stage"));
+        }
+        let body = &entry.value;
+        let known = self.mapping(body, "a stage is a mapping with the key `uses` at least");
+        self.known_keys(known, &STAGE_KEYS, "a stage");
+        let uses = match body.get("uses") {
+            Some(uses) => self.word(&uses.value, "`uses`"),
+            None => {
+                if matches!(body.data, Data::Map(_) | Data::Null) {
+                    self.problems.push(
+                        Diagnostic::at(
+                            name.span,
+                            format!("the stage `{}` does not say what it runs", name.text),
+                        )
+                        .help("name an operation: `uses: plugin/verb`; `flow plugins` lists them"),
+                    );
+                }
+                None
+            }
+        };
+        for (key, what) in
+            [("when", "running a stage only under a condition"), ("outputs", "outputs of programs")]
+        {
+            if let Some(entry) = body.get(key) {
+                self.not_available(entry, what);
+            }
+        }
+        let with = match body.get("with") {
+            Some(with) if matches!(with.value.data, Data::Map(_)) => with.value.clone(),
+            Some(with) => {
+                self.mapping(&with.value, "`with` is a mapping of parameters to values");
+                Tree::new(with.key_span, Data::Map(Vec::new()))
+            }
+            None => Tree::new(name.span, Data::Map(Vec::new())),
+        };
+        let inputs_entry = body.get("inputs");
+        let inputs = match inputs_entry {
+            Some(inputs) => self
+                .mapping(&inputs.value, "`inputs` is a mapping of ports to what is connected to them")
+                .iter()
+                .map(|entry| {
+                    let port = Word { text: entry.key.clone(), span: entry.key_span };
+                    (port, self.connection(&entry.value))
+                })
+                .collect(),
+            None => Vec::new(),
+        };
+        let publish = match body.get("publish") {
+            Some(publish) => {
+                self.mapping(&publish.value, "`publish` is a mapping of outputs to paths").to_vec()
+            }
+            None => Vec::new(),
+        };
+        let optional = |key: &str| body.get(key).map(|entry| entry.value.clone());
+        StageDecl {
+            uses,
+            inputs,
+            inputs_span: inputs_entry.map(|entry| entry.key_span),
+            with,
+            axes: self.axes(body),
+            needs: self.needs(body),
+            resources: optional("resources"),
+            retry: optional("retry"),
+            timeout: optional("timeout"),
+            publish,
+            name,
+        }
+    }
+
+    fn needs(&mut self, body: &Tree) -> Vec<Word> {
+        match body.get("needs").map(|entry| &entry.value) {
+            Some(one) if matches!(one.data, Data::Text(_)) => self.word(one, "`needs`").into_iter().collect(),
+            Some(many) => self
+                .list(many, "`needs` is a list of stages")
+                .iter()
+                .filter_map(|item| self.word(item, "a stage under `needs`"))
+                .collect(),
+            None => Vec::new(),
+        }
+    }
+
+    fn axes(&mut self, body: &Tree) -> Vec<AxisBlock> {
+        let mut blocks = Vec::new();
+        for entry in body.entries() {
+            let span = entry.key_span;
+            match entry.key.as_str() {
+                "matrix" => {
+                    let entries =
+                        self.mapping(&entry.value, "`matrix` is a mapping of axes to lists of values");
+                    let special = |key: &str| entry.value.get(key).map(|entry| entry.value.clone());
+                    let axes: Vec<Entry> = entries
+                        .iter()
+                        .filter(|entry| !matches!(entry.key.as_str(), "include" | "exclude"))
+                        .cloned()
+                        .collect();
+                    self.axis_names(&axes);
+                    let (include, exclude) = (special("include"), special("exclude"));
+                    blocks.push(AxisBlock::Matrix { axes, include, exclude, span });
+                }
+                "zip" => {
+                    let axes = self.mapping(&entry.value, "`zip` is a mapping of axes to lists of values");
+                    self.axis_names(axes);
+                    blocks.push(AxisBlock::Zip { axes: axes.to_vec(), span });
+                }
+                "seeds" => blocks.push(AxisBlock::Seeds { values: entry.value.clone(), span }),
+                _ => {}
+            }
+        }
+        blocks
+    }
+
+    fn axis_names(&mut self, axes: &[Entry]) {
+        for axis in axes.iter().filter(|axis| !is_name(&axis.key)) {
+            let word = Word { text: axis.key.clone(), span: axis.key_span };
+            self.problems.push(bad_name(&word, "axis"));
+        }
+    }
+
+    fn connection(&mut self, tree: &Tree) -> Connection {
+        match &tree.data {
+            Data::Text(_) => self.reference(tree).map_or(Connection::Broken, Connection::Map),
+            Data::List(items) => {
+                let read: Vec<Option<Item>> = items.iter().map(|item| self.item(item)).collect();
+                match read.into_iter().collect() {
+                    Some(items) => Connection::Collect(items, tree.span),
+                    None => Connection::Broken,
+                }
+            }
+            Data::Map(entries) if tree.get("path").is_some() => {
+                self.known_keys(entries, &["path"], "an external input");
+                tree.get("path")
+                    .map_or(Connection::Broken, |path| Connection::External(path.value.clone(), tree.span))
+            }
+            Data::Map(entries) if tree.get("collect").is_some() => {
+                self.known_keys(entries, &["collect", "over"], "a collected input");
+                let from = tree.get("collect").and_then(|entry| self.reference(&entry.value));
+                let over = tree.get("over").map(|over| match &over.value.data {
+                    Data::Text(_) => self.word(&over.value, "an axis").into_iter().collect(),
+                    _ => self
+                        .list(&over.value, "`over` is a list of axes")
+                        .iter()
+                        .filter_map(|axis| self.word(axis, "an axis"))
+                        .collect(),
+                });
+                match from {
+                    Some(from) => Connection::Partial { from, over, span: tree.span },
+                    None => Connection::Broken,
+                }
+            }
+            Data::Map(_) if tree.get("from").is_some() => {
+                let asked = tree.get("as").or_else(|| tree.get("from"));
+                if let Some(entry) = asked {
+                    self.problems.push(
+                        Diagnostic::at(
+                            entry.key_span,
+                            "converted inputs (`from`, `as`) are not available in this version",
+                        )
+                        .help("connect the output itself: `stage.port`"),
+                    );
+                }
+                Connection::Broken
+            }
+            _ => {
+                self.problems.push(
+                    Diagnostic::at(tree.span, format!("{} cannot be connected to an input", tree.describe()))
+                        .help(
+                            "write `stage.port`, `[stage.port, …]`, `{ collect: stage.port, over: [axis] }` or \
+                             `{ path: FILE }`",
+                        ),
+                );
+                Connection::Broken
+            }
+        }
+    }
+
+    fn item(&mut self, tree: &Tree) -> Option<Item> {
+        match (&tree.data, tree.get("path")) {
+            (Data::Map(entries), Some(path)) => {
+                self.known_keys(entries, &["path"], "an external input");
+                Some(Item::External(path.value.clone()))
+            }
+            (Data::Map(_) | Data::List(_), _) => {
+                self.problems.push(
+                    Diagnostic::at(tree.span, format!("{} cannot be part of a collection", tree.describe()))
+                        .help("its items are written `stage.port` or `{ path: FILE }`"),
+                );
+                None
+            }
+            _ => self.reference(tree).map(Item::Output),
+        }
+    }
+
+    fn reference(&mut self, tree: &Tree) -> Option<Reference> {
+        let word = self.word(tree, "a reference to an output")?;
+        let parts: Vec<&str> = word.text.split('.').collect();
+        let inner = Span {
+            // The text may be quoted.
+            start: word.span.start + u32::from(self.problems.slice(word.span).starts_with(['"', '\''])),
+            ..word.span
+        };
+        match parts.as_slice() {
+            [stage, port] if !stage.is_empty() && !port.is_empty() => Some(Reference {
+                stage: Word { text: (*stage).to_owned(), span: inner.part(0, stage.len()) },
+                port: Word { text: (*port).to_owned(), span: inner.part(stage.len() + 1, word.text.len()) },
+                span: word.span,
+            }),
+            _ => {
+                let looks_like_path = word.text.contains('/') || parts.len() == 2 && parts[1].is_empty();
+                let help = if looks_like_path {
+                    format!("a file is written `{{ path: {} }}`", word.text)
+                } else if parts.len() == 1 {
+                    format!("name the output too: `{}.OUTPUT`", word.text)
+                } else {
+                    "outputs are named `stage.port`".to_owned()
+                };
+                self.problems.push(
+                    Diagnostic::at(word.span, format!("`{}` does not name an output of a stage", word.text))
+                        .help(help),
+                );
+                None
+            }
+        }
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
+}
+
+fn bad_name(word: &Word, what: &str) -> Diagnostic {
+    Diagnostic::at(word.span, format!("`{}` cannot be the name of a {what}", word.text))
+        .help("names start with a letter and go on with letters, digits, `_` and `-`")
+}

@@ -1,0 +1,130 @@
+//! `resources`, `retry` and `timeout` of a stage.
+
+use std::time::Duration;
+
+use flow_artifact::units;
+use serde_json::{Value, json};
+
+use super::tree::{Data, Tree};
+use crate::diagnostics::{Diagnostic, Diagnostics, did_you_mean};
+use crate::graph::{Cpus, Resources};
+
+/// Reads `resources`, already evaluated.
+pub(super) fn resources(tree: &Tree, problems: &mut Diagnostics) -> Resources {
+    let mut resources = Resources::default();
+    if !matches!(tree.data, Data::Map(_)) {
+        problems.push(wrong(tree, "`resources` is a mapping such as `{ cpus: 2, memory: 4 GiB }`"));
+        return resources;
+    }
+    for entry in tree.entries() {
+        match entry.key.as_str() {
+            "cpus" => match cpus(&entry.value) {
+                Some(cpus) => resources.cpus = cpus,
+                None => problems.push(wrong(&entry.value, "`cpus` is a whole number from 1, or `all`")),
+            },
+            "memory" => match memory(&entry.value) {
+                Ok(memory) => resources.memory = Some(memory),
+                Err(problem) => problems.push(problem),
+            },
+            "gpus" | "device" => problems.push(
+                Diagnostic::at(entry.key_span, format!("`{}` is not available in this version", entry.key))
+                    .help("nodes run on the CPU; remove the key"),
+            ),
+            other => problems.push(
+                Diagnostic::at(entry.key_span, format!("`resources` has no key `{other}`"))
+                    .label("unknown key")
+                    .maybe_help(did_you_mean(other, ["cpus", "memory"], "its keys are")),
+            ),
+        }
+    }
+    resources
+}
+
+/// What `resources` is in expressions.
+pub(super) fn resources_value(resources: &Resources, cores: usize) -> Value {
+    let cpus = match resources.cpus {
+        Cpus::Count(count) => count,
+        Cpus::All => cores,
+    };
+    json!({ "cpus": cpus, "memory": resources.memory })
+}
+
+/// Reads `retry`, already evaluated.
+pub(super) fn retry(tree: &Tree, problems: &mut Diagnostics) -> u32 {
+    const MOST: u64 = 100;
+    match tree.to_value().as_u64().filter(|retry| *retry <= MOST) {
+        // At most 100, so it fits.
+        Some(retry) => u32::try_from(retry).unwrap_or(0),
+        None => {
+            problems.push(wrong(tree, &format!("`retry` is a whole number from 0 to {MOST}")));
+            0
+        }
+    }
+}
+
+/// Reads `timeout`, already evaluated.
+pub(super) fn timeout(tree: &Tree, problems: &mut Diagnostics) -> Option<Duration> {
+    let seconds = tree.text().map(|text| units::convert(text, "s"));
+    match seconds {
+        Some(Ok(seconds)) if seconds > 0.0 => match Duration::try_from_secs_f64(seconds) {
+            Ok(timeout) => return Some(timeout),
+            Err(_) => problems.push(wrong(tree, "`timeout` is a duration such as `30 min`")),
+        },
+        Some(Err(error)) => {
+            problems.push(wrong(tree, "`timeout` is a duration such as `30 min`").note(error.to_string()));
+        }
+        _ => {
+            let problem = wrong(tree, "`timeout` is a duration with a unit, such as `30 min`");
+            let number = match &tree.data {
+                Data::Number(number) => Some(format!("write `{number} s` or `{number} min`")),
+                _ => None,
+            };
+            problems.push(problem.maybe_help(number));
+        }
+    }
+    None
+}
+
+fn cpus(tree: &Tree) -> Option<Cpus> {
+    if tree.text() == Some("all") {
+        return Some(Cpus::All);
+    }
+    let count = tree.to_value().as_u64().filter(|count| *count >= 1)?;
+    usize::try_from(count).ok().map(Cpus::Count)
+}
+
+fn memory(tree: &Tree) -> Result<u64, Diagnostic> {
+    let problem = wrong(tree, "`memory` is an amount with a unit, such as `4 GiB` or `500 MB`");
+    let Some(text) = tree.text() else {
+        return Err(match &tree.data {
+            Data::Number(number) => problem.help(format!("write `{number} GiB` or `{number} MB`")),
+            _ => problem,
+        });
+    };
+    bytes(text).ok_or(problem)
+}
+
+fn bytes(text: &str) -> Option<u64> {
+    const UNITS: [(&str, f64); 9] = [
+        ("B", 1.0),
+        ("kB", 1e3),
+        ("MB", 1e6),
+        ("GB", 1e9),
+        ("TB", 1e12),
+        ("KiB", 1024.0),
+        ("MiB", 1_048_576.0),
+        ("GiB", 1_073_741_824.0),
+        ("TiB", 1_099_511_627_776.0),
+    ];
+    let trimmed = text.trim();
+    let split = trimmed.find(|c: char| c.is_ascii_alphabetic())?;
+    let (number, unit) = (trimmed[..split].trim(), &trimmed[split..]);
+    let (_, scale) = UNITS.iter().find(|(name, _)| *name == unit)?;
+    let amount = number.parse::<f64>().ok()? * scale;
+    // At least a byte, and few enough that a double counts them exactly.
+    (amount >= 1.0 && amount < 9e15).then_some(amount as u64)
+}
+
+fn wrong(tree: &Tree, message: &str) -> Diagnostic {
+    Diagnostic::at(tree.span, message).label(format!("this is {}", tree.describe()))
+}

@@ -1,0 +1,285 @@
+//! Which stage needs which: references resolved, cycles found, an order in which to work.
+
+use std::collections::HashMap;
+
+use flow_plugin::Spec;
+
+use super::file::{Connection, File, Reference, Word};
+use crate::catalog::Catalog;
+use crate::diagnostics::{Diagnostic, Diagnostics, Span, did_you_mean, list};
+
+/// The stages of a file, resolved against the catalogue and each other.
+pub(super) struct Linked<'a> {
+    /// By stage: the operation's declaration, unless it is unknown.
+    pub(super) specs: Vec<Option<&'a Spec>>,
+    /// By name: the index of a stage.
+    pub(super) index: HashMap<&'a str, usize>,
+    /// The stages in an order in which each comes after those it needs. Stages on a cycle, and those behind
+    /// one, are left out.
+    pub(super) order: Vec<usize>,
+}
+
+impl Linked<'_> {
+    pub(super) fn stage(&self, name: &str) -> Option<usize> {
+        self.index.get(name).copied()
+    }
+}
+
+/// Resolves everything that does not depend on the values of parameters.
+pub(super) fn link<'a>(file: &'a File, catalog: &'a Catalog, problems: &mut Diagnostics) -> Linked<'a> {
+    let index: HashMap<&str, usize> =
+        file.stages.iter().enumerate().map(|(number, stage)| (stage.name.text.as_str(), number)).collect();
+    let specs: Vec<Option<&Spec>> = file
+        .stages
+        .iter()
+        .map(|stage| {
+            let uses = stage.uses.as_ref()?;
+            let found = catalog.get(&uses.text);
+            if found.is_none() {
+                problems.push(unknown_operation(uses, catalog));
+            }
+            found
+        })
+        .collect();
+    let mut linked = Linked { specs, index, order: Vec::new() };
+    for (number, stage) in file.stages.iter().enumerate() {
+        if let Some(spec) = linked.specs[number] {
+            for (port, _) in &stage.inputs {
+                if !spec.inputs.iter().any(|known| known.name == port.text) {
+                    problems.push(unknown_input(port, spec));
+                }
+            }
+            for publish in &stage.publish {
+                if !spec.outputs.iter().any(|known| known.name == publish.key) {
+                    let names = spec.outputs.iter().map(|port| port.name.as_str());
+                    problems.push(
+                        Diagnostic::at(
+                            publish.key_span,
+                            format!("`{}` has no output `{}`", spec.name, publish.key),
+                        )
+                        .maybe_help(did_you_mean(
+                            &publish.key,
+                            names,
+                            "its outputs are",
+                        )),
+                    );
+                }
+            }
+        }
+        for reference in stage.inputs.iter().flat_map(|(_, connection)| connection.references()) {
+            check_output(reference, &linked, problems);
+        }
+        for needed in &stage.needs {
+            if linked.stage(&needed.text).is_none() {
+                problems.push(unknown_stage(needed, &linked));
+            }
+        }
+    }
+    let edges = edges(file, &linked);
+    linked.order = order(file, &edges, problems);
+    linked
+}
+
+/// Whether a reference names an output that there is; says so if not. An output of a stage whose operation is
+/// unknown is taken on trust.
+pub(super) fn check_output(reference: &Reference, linked: &Linked<'_>, problems: &mut Diagnostics) -> bool {
+    let Some(stage) = linked.stage(&reference.stage.text) else {
+        problems.push(unknown_stage(&reference.stage, linked));
+        return false;
+    };
+    let Some(spec) = linked.specs[stage] else { return true };
+    if spec.outputs.iter().any(|port| port.name == reference.port.text) {
+        return true;
+    }
+    let port = &reference.port;
+    let names = spec.outputs.iter().map(|port| port.name.as_str());
+    problems.push(
+        Diagnostic::at(
+            port.span,
+            format!("the stage `{}` (`{}`) has no output `{}`", reference.stage.text, spec.name, port.text),
+        )
+        .maybe_help(did_you_mean(&port.text, names, "its outputs are")),
+    );
+    false
+}
+
+fn unknown_stage(word: &Word, linked: &Linked<'_>) -> Diagnostic {
+    let mut names: Vec<&str> = linked.index.keys().copied().collect();
+    names.sort_by_key(|name| linked.index[name]);
+    Diagnostic::at(word.span, format!("there is no stage `{}`", word.text)).maybe_help(did_you_mean(
+        &word.text,
+        names,
+        "the stages are",
+    ))
+}
+
+fn unknown_operation(uses: &Word, catalog: &Catalog) -> Diagnostic {
+    let problem = Diagnostic::at(uses.span, format!("there is no operation `{}`", uses.text));
+    if uses.text == "exec/run" {
+        return Diagnostic::at(uses.span, "running programs (`exec/run`) is not available in this version");
+    }
+    let names: Vec<&str> = catalog.names().collect();
+    if let Some(near) = crate::diagnostics::closest(&uses.text, names.iter().copied()) {
+        return problem.help(format!("did you mean `{near}`?"));
+    }
+    let Some((plugin, verb)) = uses.text.split_once('/') else {
+        let same_verb: Vec<&str> = names
+            .iter()
+            .copied()
+            .filter(|name| name.split_once('/').is_some_and(|(_, v)| v == uses.text))
+            .collect();
+        return match same_verb.as_slice() {
+            [] => problem.help("operations are named `plugin/verb`; `flow plugins` lists them"),
+            found => problem.help(format!("did you mean {}?", list(found))),
+        };
+    };
+    let of_plugin: Vec<&str> = names
+        .iter()
+        .copied()
+        .filter(|name| name.split_once('/').is_some_and(|(known, _)| known == plugin))
+        .collect();
+    if !of_plugin.is_empty() {
+        return problem.help(format!("the operations of `{plugin}` are {}", list(&of_plugin)));
+    }
+    let plugins: Vec<&str> = catalog.plugins().iter().map(flow_plugin::Plugin::name).collect();
+    match crate::diagnostics::closest(plugin, plugins.iter().copied()) {
+        Some(near) => problem.help(format!("did you mean `{near}/{verb}`?")),
+        None => {
+            problem.help(format!("the plugins are {}; `flow plugins` lists their operations", list(&plugins)))
+        }
+    }
+}
+
+fn unknown_input(port: &Word, spec: &Spec) -> Diagnostic {
+    let names: Vec<&str> = spec.inputs.iter().map(|port| port.name.as_str()).collect();
+    let problem = Diagnostic::at(port.span, format!("`{}` has no input `{}`", spec.name, port.text))
+        .label("unknown input");
+    if names.is_empty() {
+        return problem.help(format!("`{}` takes no inputs", spec.name));
+    }
+    problem.maybe_help(did_you_mean(&port.text, names, "its inputs are"))
+}
+
+/// One stage needs another, and the text that says so.
+struct Need {
+    on: usize,
+    span: Span,
+}
+
+fn edges(file: &File, linked: &Linked<'_>) -> Vec<Vec<Need>> {
+    file.stages
+        .iter()
+        .map(|stage| {
+            let data = stage.inputs.iter().flat_map(|(_, connection)| connection.references());
+            let data = data.filter_map(|r| Some(Need { on: linked.stage(&r.stage.text)?, span: r.span }));
+            let order = stage
+                .needs
+                .iter()
+                .filter_map(|word| Some(Need { on: linked.stage(&word.text)?, span: word.span }));
+            data.chain(order).collect()
+        })
+        .collect()
+}
+
+/// Kahn's algorithm, the earliest stage of the file first among those that are ready. What remains has a cycle.
+fn order(file: &File, needs: &[Vec<Need>], problems: &mut Diagnostics) -> Vec<usize> {
+    let count = needs.len();
+    let mut waiting: Vec<usize> = vec![0; count];
+    let mut behind: Vec<Vec<usize>> = vec![Vec::new(); count];
+    for (stage, needs) in needs.iter().enumerate() {
+        let mut on: Vec<usize> = needs.iter().map(|need| need.on).collect();
+        on.sort_unstable();
+        on.dedup();
+        waiting[stage] = on.len();
+        for earlier in on {
+            behind[earlier].push(stage);
+        }
+    }
+    let mut ready: std::collections::BTreeSet<usize> =
+        (0..count).filter(|stage| waiting[*stage] == 0).collect();
+    let mut order = Vec::with_capacity(count);
+    while let Some(stage) = ready.pop_first() {
+        order.push(stage);
+        for later in &behind[stage] {
+            waiting[*later] -= 1;
+            if waiting[*later] == 0 {
+                ready.insert(*later);
+            }
+        }
+    }
+    let mut left: Vec<bool> = vec![true; count];
+    for stage in &order {
+        left[*stage] = false;
+    }
+    // From any stage that is left, going to what it needs among those left ends in a cycle.
+    let mut seen = vec![false; count];
+    for start in 0..count {
+        if !left[start] || seen[start] {
+            continue;
+        }
+        let mut path: Vec<(usize, Span)> = Vec::new();
+        let mut at = start;
+        while !seen[at] {
+            seen[at] = true;
+            let Some(need) = needs[at].iter().find(|need| left[need.on]) else { break };
+            path.push((at, need.span));
+            at = need.on;
+        }
+        if let Some(first) = path.iter().position(|(stage, _)| *stage == at) {
+            problems.push(cycle(file, &path[first..]));
+        }
+    }
+    order
+}
+
+fn cycle(file: &File, path: &[(usize, Span)]) -> Diagnostic {
+    let name = |stage: usize| file.stages[stage].name.text.as_str();
+    // The path goes from a stage to what it needs.
+    let first = path[0].0;
+    if path.len() == 1 {
+        return Diagnostic::at(path[0].1, format!("the stage `{}` needs itself", name(first)));
+    }
+    let mut names: Vec<String> = path.iter().map(|(stage, _)| format!("`{}`", name(*stage))).collect();
+    names.push(format!("`{}`", name(first)));
+    let label = |index: usize| {
+        let next = path[(index + 1) % path.len()].0;
+        format!("`{}` needs `{}`", name(path[index].0), name(next))
+    };
+    let mut problem =
+        Diagnostic::at(path[0].1, format!("stages need each other in a circle: {}", names.join(" → ")))
+            .label(label(0));
+    for (index, (_, span)) in path.iter().enumerate().skip(1) {
+        problem = problem.also(*span, label(index));
+    }
+    problem.help("one of these connections must go")
+}
+
+/// What an input could be connected to: outputs of earlier stages of the right kind and type.
+pub(super) fn candidates(
+    file: &File,
+    linked: &Linked<'_>,
+    consumer: usize,
+    input: &flow_plugin::Port,
+) -> Vec<String> {
+    let mut found = Vec::new();
+    for (number, stage) in file.stages.iter().enumerate() {
+        let Some(spec) = linked.specs[number].filter(|_| number != consumer) else { continue };
+        for port in &spec.outputs {
+            if port.kind == input.kind && (input.nominal.is_none() || input.nominal == port.nominal) {
+                found.push(format!("{}.{}", stage.name.text, port.name));
+            }
+        }
+    }
+    found
+}
+
+/// Whether anything that a connection names is missing.
+pub(super) fn is_resolved(connection: &Connection, linked: &Linked<'_>) -> bool {
+    !matches!(connection, Connection::Broken)
+        && connection.references().iter().all(|r| {
+            linked.stage(&r.stage.text).is_some_and(|stage| {
+                linked.specs[stage]
+                    .is_none_or(|spec| spec.outputs.iter().any(|port| port.name == r.port.text))
+            })
+        })
+}

@@ -1,0 +1,134 @@
+//! From a workflow file to a checked [`Graph`].
+//!
+//! The file is parsed into a tree that remembers where everything is written ([`yaml`], [`tree`]); profiles
+//! and settings change that tree ([`settings`]); it is read into stages ([`file`]); parameters are computed
+//! ([`params`]); stages are linked and ordered ([`link`]); each is expanded over its axes ([`axes`]) into
+//! nodes whose parameters and ports are checked ([`nodes`], [`validate`], [`ports`]). Every step goes on after
+//! a problem as far as it sensibly can, so that all problems are reported together.
+
+mod axes;
+mod expand;
+mod external;
+mod file;
+mod limits;
+mod link;
+mod locate;
+mod nodes;
+mod params;
+mod ports;
+mod publish;
+pub(crate) mod schema;
+
+mod settings;
+mod tree;
+mod validate;
+mod yaml;
+
+use std::path::{Path, PathBuf};
+
+use crate::catalog::Catalog;
+use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::graph::Graph;
+
+pub use locate::{NotFound, locate, root_of};
+
+/// What the user asks for beside the file.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The profile to merge before anything else.
+    pub profile: Option<String>,
+    /// Settings, each `NAME[.sub]=V` or `STAGE.with.X=V`.
+    pub set: Vec<String>,
+    /// The folder that paths in settings start from, and that messages show paths relative to.
+    pub current_dir: PathBuf,
+    /// How many cores the run may use: what `resources.cpus` is in expressions where the file says `all`.
+    pub cores: usize,
+}
+
+/// Reads a workflow file, expands it and checks everything that can be known before a run.
+///
+/// # Errors
+/// Every problem found.
+pub fn load(file: &Path, options: &Options, catalog: &Catalog) -> Result<Graph, Diagnostics> {
+    let shown = file.strip_prefix(&options.current_dir).unwrap_or(file).display().to_string();
+    let text = std::fs::read(file).map_err(|error| {
+        let help = (error.kind() == std::io::ErrorKind::NotFound)
+            .then(|| "name an existing file; `flow run` alone looks for one".to_owned());
+        Diagnostics::single(
+            Diagnostic::nowhere(format!("the workflow `{shown}` cannot be read: {}", reason(&error)))
+                .maybe_help(help),
+        )
+    })?;
+    let text = String::from_utf8(text).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count() + 1;
+        Diagnostics::single(
+            Diagnostic::nowhere(format!("the workflow `{shown}` is not UTF-8 text (line {line})"))
+                .help("save the file as UTF-8"),
+        )
+    })?;
+    let mut problems = Diagnostics::default();
+    let source = problems.add_source(shown, text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned());
+    match check(file, source, options, catalog, &mut problems) {
+        Some(graph) if problems.is_empty() => Ok(graph),
+        _ => Err(problems),
+    }
+}
+
+fn check(
+    path: &Path,
+    source: u32,
+    options: &Options,
+    catalog: &Catalog,
+    problems: &mut Diagnostics,
+) -> Option<Graph> {
+    let mut tree = yaml::read(source, 0, problems)?;
+    settings::profile(&mut tree, options.profile.as_deref(), problems);
+    for setting in &options.set {
+        settings::set(&mut tree, setting, problems);
+    }
+    let file = file::read(&tree, problems)?;
+    let params = params::evaluate(&file.params, problems);
+    let linked = link::link(&file, catalog, problems);
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let place = nodes::Place {
+        folder: options.current_dir.join(folder),
+        current: options.current_dir.clone(),
+        root: root_of(&options.current_dir.join(path)),
+        cores: options.cores.max(1),
+    };
+    let built = nodes::build(&file, &linked, &params, &place, catalog, problems);
+    publish::check(&built, &place, problems);
+    let report = file.report.iter().filter(|output| link::check_output(output, &linked, problems));
+    let report = report.map(|output| (output.stage.text.clone(), output.port.text.clone())).collect();
+    let name = file.name.map_or_else(
+        || path.file_stem().map_or_else(|| "workflow".to_owned(), |stem| stem.to_string_lossy().into_owned()),
+        |name| name.text,
+    );
+    if !problems.is_empty() {
+        return None;
+    }
+    Some(Graph {
+        name,
+        description: file.description,
+        file: options.current_dir.join(path),
+        source: problems.text(source).to_owned(),
+        root: place.root,
+        params: params.values,
+        stages: built.stages,
+        nodes: built.nodes,
+        dag: built.dag,
+        report,
+    })
+}
+
+/// An error of the operating system in words, without its number.
+fn reason(error: &std::io::Error) -> String {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::NotFound => "there is no such file".to_owned(),
+        ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        _ => error.to_string(),
+    }
+}
