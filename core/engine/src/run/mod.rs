@@ -32,6 +32,7 @@ use crate::catalog::Catalog;
 use crate::event::{Event, Summary};
 use crate::graph::Graph;
 use crate::plan::{self, History, Resolver};
+use crate::report;
 
 /// The program that serves operations over the worker protocol.
 #[derive(Clone, Debug)]
@@ -123,8 +124,20 @@ pub fn run(
     let summary = runtime.block_on(dispatcher::dispatch(parts, store, started))?;
     drop(runtime);
     drop(lock);
+    match write_report(&reader, graph, &run) {
+        Ok(path) => sink(&Event::ReportWritten { path: path.to_string_lossy().into_owned() }),
+        // The results are in the store all the same.
+        Err(message) => sink(&Event::ReportFailed { message }),
+    }
     sink(&Event::RunFinished(summary.clone()));
     Ok(Outcome { run, summary })
+}
+
+/// Writes the run's report, and gives its path or the reason why there is none.
+fn write_report(store: &Store, graph: &Graph, run: &str) -> Result<PathBuf, String> {
+    let path = store.root().join("runs").join(run).join("report.html");
+    let input = report::gather(store, run, graph, path).map_err(|error| error.to_string())?;
+    report::write(&input).map_err(|error| format!("{}: {error}", input.path.display()))
 }
 
 impl Outcome {
