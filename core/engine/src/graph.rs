@@ -93,11 +93,13 @@ pub struct Node {
     pub operation: String,
     /// The operation's declared version.
     pub version: u32,
-    /// The canonical parameters: defaults filled in, units converted. Path parameters are in `inputs`.
+    /// The canonical parameters: defaults filled in, units converted. Where a parameter is a path there is
+    /// `null`: its content counts, and is one of the `inputs`.
     pub params: Value,
     /// The seed.
     pub seed: u64,
-    /// Its inputs, in the order of the operation's ports.
+    /// Its inputs, in the order of the operation's ports. Path parameters come last, as `params.` and their
+    /// dotted place in `params`: whoever starts the node puts the path back there.
     pub inputs: Vec<(String, Vec<Source>)>,
     /// Its outputs, resolved for its parameters.
     pub outputs: Vec<Port>,
@@ -167,6 +169,27 @@ pub enum Cpus {
     Count(usize),
     /// As many as the run may use.
     All,
+}
+
+impl Node {
+    /// The parameters as the operation sees them: with the paths that are no part of the key.
+    #[must_use]
+    pub fn job_params(&self) -> Value {
+        let mut params = self.params.clone();
+        for (name, sources) in &self.inputs {
+            let (Some(at), [source]) = (name.strip_prefix("params."), sources.as_slice()) else { continue };
+            let Origin::External { path, .. } = &source.from else { continue };
+            let place = at.split('.').try_fold(&mut params, |place, part| match place {
+                Value::Object(map) => map.get_mut(part),
+                Value::Array(items) => part.parse::<usize>().ok().and_then(|index| items.get_mut(index)),
+                _ => None,
+            });
+            if let Some(place) = place {
+                *place = Value::String(path.to_string_lossy().into_owned());
+            }
+        }
+        params
+    }
 }
 
 impl fmt::Display for Node {

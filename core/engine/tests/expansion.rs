@@ -267,6 +267,9 @@ stages:
     assert_eq!(simulate.inputs[1].0, "params.case");
     // The path itself is in no key.
     assert_eq!(simulate.params, json!({ "newton": 10, "case": null }));
+    // The operation gets it all the same.
+    let case = folder.path().join("data/words.txt");
+    assert_eq!(simulate.job_params(), json!({ "newton": 10, "case": case }));
 
     // From the command line, paths start where the command was given.
     folder.write("flows/study.yaml", text.replace("data/", "../data/").as_str());

@@ -2,6 +2,8 @@
 
 pub mod curves;
 pub mod data;
+pub mod encode;
+pub mod evaluate;
 pub mod fluid;
 pub mod geology;
 pub mod grid;
@@ -21,6 +23,8 @@ pub fn plugin() -> Plugin {
         env!("CARGO_PKG_VERSION"),
         "CO₂ storage: geology, two-phase simulation, encoding, evaluation.",
     )
+    .with(operations::Encode)
+    .with(operations::Evaluate)
     .with(operations::Geology)
     .with(operations::Simulate)
 }

@@ -149,16 +149,21 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// Adds a problem. One that is known already counts as a repetition: a matrix finds its mistake once for
-    /// each node.
+    /// Adds a problem, once: a matrix finds its mistake again in each node.
     pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
         let known = self.list.iter().position(|known| {
-            known.primary == diagnostic.primary
+            place(known) == place(&diagnostic)
                 && (known.message == diagnostic.message
                     || known.topic.is_some() && known.topic == diagnostic.topic)
         });
         match known {
-            Some(index) => self.repeats[index] += 1,
+            Some(index) => {
+                // The same for another value is worth a word, the same once more is not.
+                let known = &self.list[index];
+                let value = |d: &Diagnostic| d.primary.as_ref().map(|label| label.text.clone());
+                let other = known.message != diagnostic.message || value(known) != value(&diagnostic);
+                self.repeats[index] += usize::from(other);
+            }
             None => {
                 self.list.push(diagnostic);
                 self.repeats.push(0);
@@ -227,6 +232,10 @@ impl Diagnostics {
     fn repeats_of(&self, diagnostic: &Diagnostic) -> usize {
         self.list.iter().zip(&self.repeats).find(|(known, _)| *known == diagnostic).map_or(0, |(_, n)| *n)
     }
+}
+
+fn place(diagnostic: &Diagnostic) -> Option<Span> {
+    diagnostic.primary.as_ref().map(|label| label.span)
 }
 
 impl fmt::Display for Diagnostics {

@@ -65,7 +65,7 @@ impl Dispatcher<'_> {
             id: id.0 as u64,
             node: node.name.clone(),
             operation: node.operation.clone(),
-            params: node.params.clone(),
+            params: node.job_params(),
             inputs,
             outputs,
             checkpoints: checkpoints.map(|key| self.parts.store.checkpoints(&key)),

@@ -144,7 +144,7 @@ pub(super) fn exclude(
         let Some(tree) = tree.eval(scope, origin, problems) else { continue };
         let Data::List(patterns) = &tree.data else {
             problems.push(
-                Diagnostic::at(tree.span, "`exclude` is a list of mappings from axes to values")
+                Diagnostic::at(tree.span, "`exclude` must be a list of mappings from axes to values")
                     .label(format!("this is {}", tree.describe())),
             );
             continue;
@@ -156,8 +156,11 @@ pub(super) fn exclude(
         for pattern in patterns {
             if pattern.entries().is_empty() {
                 problems.push(
-                    Diagnostic::at(pattern.span, "an item of `exclude` is a mapping from axes to values")
-                        .label(format!("this is {}", pattern.describe())),
+                    Diagnostic::at(
+                        pattern.span,
+                        "an item of `exclude` must be a mapping from axes to values",
+                    )
+                    .label(format!("this is {}", pattern.describe())),
                 );
                 continue;
             }
@@ -232,7 +235,7 @@ impl Reader<'_> {
         let tree = tree.eval(self.scope, self.origin, self.problems)?;
         let Data::List(items) = &tree.data else {
             self.problems.push(
-                Diagnostic::at(tree.span, "`include` is a list of mappings from axes to values")
+                Diagnostic::at(tree.span, "`include` must be a list of mappings from axes to values")
                     .label(format!("this is {}", tree.describe())),
             );
             return None;
@@ -247,7 +250,7 @@ impl Reader<'_> {
             if names.len() != axes.len() || !axes.iter().all(|axis| names.contains(&**axis)) {
                 let axes: Vec<&str> = axes.iter().map(|axis| &**axis).collect();
                 self.problems.push(
-                    Diagnostic::at(item.span, "an item of `include` gives a value on every axis")
+                    Diagnostic::at(item.span, "an item of `include` must give a value on every axis")
                         .help(format!("the axes are {}", crate::diagnostics::list(&axes))),
                 );
                 return None;
@@ -276,9 +279,9 @@ impl Reader<'_> {
         if let Some((axis, values)) = axes.iter().zip(&lists).find(|(_, values)| values.len() != first.len())
         {
             self.problems.push(
-                Diagnostic::at(axis.value.span, format!("the axes of a `zip` have equally many values"))
-                    .label(format!("{} values", values.len()))
-                    .also(axes[0].value.span, format!("{} values", first.len())),
+                Diagnostic::at(axis.value.span, format!("the axes of a `zip` must have equally many values"))
+                    .label(count(values.len()))
+                    .also(axes[0].value.span, count(first.len())),
             );
             return None;
         }
@@ -324,7 +327,7 @@ impl Reader<'_> {
         let tree = axis.value.eval(self.scope, self.origin, self.problems)?;
         let Data::List(items) = &tree.data else {
             self.problems.push(
-                Diagnostic::at(tree.span, format!("the axis `{name}` is a list of values"))
+                Diagnostic::at(tree.span, format!("the axis `{name}` must be a list of values"))
                     .label(format!("this is {}", tree.describe()))
                     .maybe_help(match tree.data {
                         Data::Map(_) => None,
@@ -385,4 +388,8 @@ fn plain_label(text: &str) -> bool {
     !text.is_empty()
         && text.chars().count() <= 60
         && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '+' | ' ' | '/'))
+}
+
+fn count(values: usize) -> String {
+    if values == 1 { "1 value".to_owned() } else { format!("{values} values") }
 }

@@ -69,7 +69,7 @@ fn stage_rows(
 
     let mut rows = vec![Row::default()];
     let mut links = Vec::with_capacity(stage.inputs.len());
-    let mut tainted = false;
+    let mut tainted = stage.meant.iter().any(|key| matches!(*key, "matrix" | "zip" | "seeds" | "inputs"));
     // For every joined list: the link that it belongs to.
     let mut joined_links = Vec::new();
     let mut failed = false;
@@ -121,7 +121,10 @@ fn stage_rows(
         Some(lists) => {
             for (cells, span) in lists {
                 if !tainted && !failed {
-                    missing_values(&rows, &cells, span, &stage.name.text, problems);
+                    if missing_values(&rows, &cells, span, &stage.name.text, problems) {
+                        failed = true;
+                        continue;
+                    }
                     let name = Word { text: "matrix".into(), span };
                     rows = step(rows, &cells, span, &name, problems, &mut failed);
                 } else if let Some(joined) = join(&rows, &cells) {
@@ -190,8 +193,8 @@ fn step(
     }
 }
 
-/// Values that the stage asks for but its inputs do not have.
-fn missing_values(rows: &[Row], cells: &[Cell], span: Span, stage: &str, problems: &mut Diagnostics) {
+/// Whether the stage asks for values that its inputs do not have, which is then reported.
+fn missing_values(rows: &[Row], cells: &[Cell], span: Span, stage: &str, problems: &mut Diagnostics) -> bool {
     for axis in axes_of(cells) {
         let label =
             |cell: &Cell| cell.iter().find(|(own, _)| *own == axis).map(|(_, value)| value.label.clone());
@@ -209,8 +212,10 @@ fn missing_values(rows: &[Row], cells: &[Cell], span: Span, stage: &str, problem
                 Diagnostic::at(span, format!("the inputs of `{stage}` have no `{axis}={missing}`"))
                     .note(format!("on the axis `{axis}` they have {}", crate::diagnostics::list(&known))),
             );
+            return true;
         }
     }
+    false
 }
 
 /// The axes that a partial collection does not collect.

@@ -1,7 +1,7 @@
 //! The workflow file as a typed structure: its keys are known, its references are split, nothing is resolved.
 
 use super::tree::{Data, Entry, Tree};
-use crate::diagnostics::{Diagnostic, Diagnostics, Span, did_you_mean};
+use crate::diagnostics::{Diagnostic, Diagnostics, Span, closest, did_you_mean};
 
 /// The version of the format that this program reads.
 pub(crate) const FORMAT: u64 = 1;
@@ -39,6 +39,8 @@ pub(super) struct File {
     pub(super) name: Option<Word>,
     pub(super) description: String,
     pub(super) params: Tree,
+    /// Not so if the key is misspelt: then no parameter can be called missing.
+    pub(super) params_known: bool,
     pub(super) stages: Vec<StageDecl>,
     pub(super) report: Vec<Reference>,
 }
@@ -57,6 +59,8 @@ pub(super) struct StageDecl {
     pub(super) retry: Option<Tree>,
     pub(super) timeout: Option<Tree>,
     pub(super) publish: Vec<Entry>,
+    /// Keys that are there, but misspelt.
+    pub(super) meant: Vec<&'static str>,
 }
 
 /// One way in which a stage gets axes of its own.
@@ -119,14 +123,16 @@ pub(super) fn read(root: &Tree, problems: &mut Diagnostics) -> Option<File> {
     if !matches!(root.data, Data::Map(_)) {
         let what = if matches!(root.data, Data::Null) { "an empty file".to_owned() } else { root.describe() };
         problems.push(
-            Diagnostic::at(root.span, format!("a workflow is a mapping, not {what}"))
+            Diagnostic::at(root.span, format!("a workflow must be a mapping, not {what}"))
                 .help("start with `flow: 1`, then `name:` and `stages:`"),
         );
         return None;
     }
     let mut reader = Reader { problems };
-    reader.known_keys(root.entries(), &TOP_KEYS, "a workflow");
-    reader.version(root);
+    let meant = reader.known_keys(root.entries(), &TOP_KEYS, "a workflow");
+    if !meant.contains(&"flow") {
+        reader.version(root);
+    }
     for key in ["plugins", "include"] {
         if let Some(entry) = root.get(key) {
             reader.not_available(
@@ -144,13 +150,14 @@ pub(super) fn read(root: &Tree, problems: &mut Diagnostics) -> Option<File> {
     let params = match root.get("params") {
         Some(entry) if matches!(entry.value.data, Data::Map(_) | Data::Null) => entry.value.clone(),
         Some(entry) => {
-            reader.expected(&entry.value, "`params` is a mapping of names to values");
+            reader.expected(&entry.value, "`params` must be a mapping of names to values");
             Tree::new(entry.key_span, Data::Map(Vec::new()))
         }
         None => Tree::new(root.span, Data::Map(Vec::new())),
     };
     let stages = match root.get("stages") {
         Some(entry) => reader.stages(entry),
+        None if meant.contains(&"stages") => Vec::new(),
         None => {
             reader.problems.push(
                 Diagnostic::nowhere("the workflow has no `stages`")
@@ -161,13 +168,15 @@ pub(super) fn read(root: &Tree, problems: &mut Diagnostics) -> Option<File> {
     };
     let report = match root.get("report") {
         Some(entry) => reader
-            .list(&entry.value, "`report` is a list of outputs: `stage.port`")
+            .list(&entry.value, "`report` must be a list of outputs: `stage.port`")
             .iter()
             .filter_map(|item| reader.reference(item))
             .collect(),
         None => Vec::new(),
     };
-    Some(File { name, description: description.unwrap_or_default(), params, stages, report })
+    let params_known = !meant.contains(&"params");
+    let description = description.unwrap_or_default();
+    Some(File { name, description, params, params_known, stages, report })
 }
 
 struct Reader<'a> {
@@ -175,7 +184,10 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn known_keys(&mut self, entries: &[Entry], known: &[&str], of: &str) {
+    /// Reports keys that are not known, and gives those that were probably meant: what they would have said
+    /// must not be called missing.
+    fn known_keys(&mut self, entries: &[Entry], known: &[&'static str], of: &str) -> Vec<&'static str> {
+        let mut meant = Vec::new();
         for entry in entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
             let help = did_you_mean(&entry.key, known.iter().copied(), &format!("the keys of {of} are"));
             self.problems.push(
@@ -183,7 +195,12 @@ impl Reader<'_> {
                     .label("unknown key")
                     .maybe_help(help),
             );
+            meant.extend(closest(&entry.key, known.iter().copied()).and_then(|near| {
+                // The constant itself, which outlives the file.
+                known.iter().find(|known| **known == near).copied()
+            }));
         }
+        meant
     }
 
     fn version(&mut self, root: &Tree) {
@@ -202,7 +219,7 @@ impl Reader<'_> {
                     .label(format!("this program reads format {FORMAT}"))
                     .help("use a newer `flow`"),
             ),
-            _ => self.expected(&entry.value, &format!("the format version is `{FORMAT}`")),
+            _ => self.expected(&entry.value, &format!("the format version must be `{FORMAT}`")),
         }
     }
 
@@ -233,7 +250,7 @@ impl Reader<'_> {
                 None
             }
             _ => {
-                self.expected(tree, &format!("{what} is a text"));
+                self.expected(tree, &format!("{what} must be a text"));
                 None
             }
         }
@@ -270,7 +287,7 @@ impl Reader<'_> {
     }
 
     fn stages(&mut self, stages: &Entry) -> Vec<StageDecl> {
-        let entries = self.mapping(&stages.value, "`stages` is a mapping of names to stages");
+        let entries = self.mapping(&stages.value, "`stages` must be a mapping of names to stages");
         if entries.is_empty() && matches!(stages.value.data, Data::Map(_) | Data::Null) {
             self.problems.push(
                 Diagnostic::at(stages.key_span, "the workflow has no stages")
@@ -286,12 +303,12 @@ impl Reader<'_> {
             self.problems.push(bad_name(&name, "stage"));
         }
         let body = &entry.value;
-        let known = self.mapping(body, "a stage is a mapping with the key `uses` at least");
-        self.known_keys(known, &STAGE_KEYS, "a stage");
+        let known = self.mapping(body, "a stage must be a mapping with the key `uses` at least");
+        let meant = self.known_keys(known, &STAGE_KEYS, "a stage");
         let uses = match body.get("uses") {
             Some(uses) => self.word(&uses.value, "`uses`"),
             None => {
-                if matches!(body.data, Data::Map(_) | Data::Null) {
+                if matches!(body.data, Data::Map(_) | Data::Null) && !meant.contains(&"uses") {
                     self.problems.push(
                         Diagnostic::at(
                             name.span,
@@ -313,7 +330,7 @@ impl Reader<'_> {
         let with = match body.get("with") {
             Some(with) if matches!(with.value.data, Data::Map(_)) => with.value.clone(),
             Some(with) => {
-                self.mapping(&with.value, "`with` is a mapping of parameters to values");
+                self.mapping(&with.value, "`with` must be a mapping of parameters to values");
                 Tree::new(with.key_span, Data::Map(Vec::new()))
             }
             None => Tree::new(name.span, Data::Map(Vec::new())),
@@ -321,7 +338,7 @@ impl Reader<'_> {
         let inputs_entry = body.get("inputs");
         let inputs = match inputs_entry {
             Some(inputs) => self
-                .mapping(&inputs.value, "`inputs` is a mapping of ports to what is connected to them")
+                .mapping(&inputs.value, "`inputs` must be a mapping of ports to what is connected to them")
                 .iter()
                 .map(|entry| {
                     let port = Word { text: entry.key.clone(), span: entry.key_span };
@@ -332,7 +349,7 @@ impl Reader<'_> {
         };
         let publish = match body.get("publish") {
             Some(publish) => {
-                self.mapping(&publish.value, "`publish` is a mapping of outputs to paths").to_vec()
+                self.mapping(&publish.value, "`publish` must be a mapping of outputs to paths").to_vec()
             }
             None => Vec::new(),
         };
@@ -348,6 +365,7 @@ impl Reader<'_> {
             retry: optional("retry"),
             timeout: optional("timeout"),
             publish,
+            meant,
             name,
         }
     }
@@ -356,7 +374,7 @@ impl Reader<'_> {
         match body.get("needs").map(|entry| &entry.value) {
             Some(one) if matches!(one.data, Data::Text(_)) => self.word(one, "`needs`").into_iter().collect(),
             Some(many) => self
-                .list(many, "`needs` is a list of stages")
+                .list(many, "`needs` must be a list of stages")
                 .iter()
                 .filter_map(|item| self.word(item, "a stage under `needs`"))
                 .collect(),
@@ -371,7 +389,7 @@ impl Reader<'_> {
             match entry.key.as_str() {
                 "matrix" => {
                     let entries =
-                        self.mapping(&entry.value, "`matrix` is a mapping of axes to lists of values");
+                        self.mapping(&entry.value, "`matrix` must be a mapping of axes to lists of values");
                     let special = |key: &str| entry.value.get(key).map(|entry| entry.value.clone());
                     let axes: Vec<Entry> = entries
                         .iter()
@@ -383,7 +401,8 @@ impl Reader<'_> {
                     blocks.push(AxisBlock::Matrix { axes, include, exclude, span });
                 }
                 "zip" => {
-                    let axes = self.mapping(&entry.value, "`zip` is a mapping of axes to lists of values");
+                    let axes =
+                        self.mapping(&entry.value, "`zip` must be a mapping of axes to lists of values");
                     self.axis_names(axes);
                     blocks.push(AxisBlock::Zip { axes: axes.to_vec(), span });
                 }
@@ -422,7 +441,7 @@ impl Reader<'_> {
                 let over = tree.get("over").map(|over| match &over.value.data {
                     Data::Text(_) => self.word(&over.value, "an axis").into_iter().collect(),
                     _ => self
-                        .list(&over.value, "`over` is a list of axes")
+                        .list(&over.value, "`over` must be a list of axes")
                         .iter()
                         .filter_map(|axis| self.word(axis, "an axis"))
                         .collect(),

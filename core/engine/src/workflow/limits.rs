@@ -13,14 +13,14 @@ use crate::graph::{Cpus, Resources};
 pub(super) fn resources(tree: &Tree, problems: &mut Diagnostics) -> Resources {
     let mut resources = Resources::default();
     if !matches!(tree.data, Data::Map(_)) {
-        problems.push(wrong(tree, "`resources` is a mapping such as `{ cpus: 2, memory: 4 GiB }`"));
+        problems.push(wrong(tree, "`resources` must be a mapping such as `{ cpus: 2, memory: 4 GiB }`"));
         return resources;
     }
     for entry in tree.entries() {
         match entry.key.as_str() {
             "cpus" => match cpus(&entry.value) {
                 Some(cpus) => resources.cpus = cpus,
-                None => problems.push(wrong(&entry.value, "`cpus` is a whole number from 1, or `all`")),
+                None => problems.push(wrong(&entry.value, "`cpus` must be a whole number from 1, or `all`")),
             },
             "memory" => match memory(&entry.value) {
                 Ok(memory) => resources.memory = Some(memory),
@@ -56,7 +56,7 @@ pub(super) fn retry(tree: &Tree, problems: &mut Diagnostics) -> u32 {
         // At most 100, so it fits.
         Some(retry) => u32::try_from(retry).unwrap_or(0),
         None => {
-            problems.push(wrong(tree, &format!("`retry` is a whole number from 0 to {MOST}")));
+            problems.push(wrong(tree, &format!("`retry` must be a whole number from 0 to {MOST}")));
             0
         }
     }
@@ -68,13 +68,14 @@ pub(super) fn timeout(tree: &Tree, problems: &mut Diagnostics) -> Option<Duratio
     match seconds {
         Some(Ok(seconds)) if seconds > 0.0 => match Duration::try_from_secs_f64(seconds) {
             Ok(timeout) => return Some(timeout),
-            Err(_) => problems.push(wrong(tree, "`timeout` is a duration such as `30 min`")),
+            Err(_) => problems.push(wrong(tree, "`timeout` must be a duration such as `30 min`")),
         },
         Some(Err(error)) => {
-            problems.push(wrong(tree, "`timeout` is a duration such as `30 min`").note(error.to_string()));
+            problems
+                .push(wrong(tree, "`timeout` must be a duration such as `30 min`").note(error.to_string()));
         }
         _ => {
-            let problem = wrong(tree, "`timeout` is a duration with a unit, such as `30 min`");
+            let problem = wrong(tree, "`timeout` must be a duration with a unit, such as `30 min`");
             let number = match &tree.data {
                 Data::Number(number) => Some(format!("write `{number} s` or `{number} min`")),
                 _ => None,
@@ -94,7 +95,7 @@ fn cpus(tree: &Tree) -> Option<Cpus> {
 }
 
 fn memory(tree: &Tree) -> Result<u64, Diagnostic> {
-    let problem = wrong(tree, "`memory` is an amount with a unit, such as `4 GiB` or `500 MB`");
+    let problem = wrong(tree, "`memory` must be an amount with a unit, such as `4 GiB` or `500 MB`");
     let Some(text) = tree.text() else {
         return Err(match &tree.data {
             Data::Number(number) => problem.help(format!("write `{number} GiB` or `{number} MB`")),

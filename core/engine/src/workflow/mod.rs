@@ -88,7 +88,8 @@ fn check(
         settings::set(&mut tree, setting, problems);
     }
     let file = file::read(&tree, problems)?;
-    let params = params::evaluate(&file.params, problems);
+    let mut params = params::evaluate(&file.params, problems);
+    params.whole &= file.params_known;
     let linked = link::link(&file, catalog, problems);
     let folder = path.parent().unwrap_or(Path::new(""));
     let place = nodes::Place {

@@ -108,6 +108,9 @@ impl Schema {
                 }
             }
             Shape::OneOf(options) => {
+                if let Some((tag, names)) = tagged(options) {
+                    return format!("a mapping whose `{tag}` is one of {}", crate::diagnostics::list(&names));
+                }
                 let mut words: Vec<String> = Vec::new();
                 for option in options {
                     let word = option.expected();
@@ -117,6 +120,38 @@ impl Schema {
                 }
                 words.join(" or ")
             }
+        }
+    }
+}
+
+/// For alternatives that are told apart by a property: the property, and its value in each.
+pub(crate) fn tagged(options: &[Schema]) -> Option<(&str, Vec<String>)> {
+    let objects: Vec<&ObjectShape> = options
+        .iter()
+        .map(|option| match &option.shape {
+            Shape::Object(object) => Some(object),
+            _ => None,
+        })
+        .collect::<Option<_>>()?;
+    let first = objects.first()?;
+    first.properties.iter().find_map(|(name, _)| {
+        let values = objects.iter().map(|object| object.tag_value(name)).collect::<Option<Vec<_>>>()?;
+        Some((name.as_str(), values))
+    })
+}
+
+impl ObjectShape {
+    /// The one text that a required property can have: the name of a variant.
+    pub(crate) fn tag_value(&self, tag: &str) -> Option<String> {
+        let (_, schema) = self.properties.iter().find(|(name, _)| name == tag)?;
+        match &schema.shape {
+            Shape::Choice(values) if self.required.iter().any(|required| required == tag) => {
+                match values.as_slice() {
+                    [(Value::String(text), _)] => Some(text.clone()),
+                    _ => None,
+                }
+            }
+            _ => None,
         }
     }
 }

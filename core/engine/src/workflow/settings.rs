@@ -16,7 +16,7 @@ pub(super) fn profile(root: &mut Tree, chosen: Option<&str>, problems: &mut Diag
     if let Some(profiles) = &profiles {
         if !matches!(profiles.value.data, Data::Map(_) | Data::Null) {
             problems.push(
-                Diagnostic::at(profiles.value.span, "`profiles` is a mapping of names to changes")
+                Diagnostic::at(profiles.value.span, "`profiles` must be a mapping of names to changes")
                     .label(format!("this is {}", profiles.value.describe())),
             );
         }

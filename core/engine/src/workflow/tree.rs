@@ -23,6 +23,8 @@ pub(crate) enum Data {
     Text(String),
     /// A text with expressions in it; gone after [`Tree::eval`].
     Template(Box<Template>),
+    /// An expression that does not parse, which has been reported.
+    Broken,
     List(Vec<Tree>),
     Map(Vec<Entry>),
 }
@@ -66,7 +68,7 @@ impl Tree {
     /// The value alone. A template stands for its own text only in files that are not evaluated.
     pub(crate) fn to_value(&self) -> Value {
         match &self.data {
-            Data::Null | Data::Template(_) => Value::Null,
+            Data::Null | Data::Template(_) | Data::Broken => Value::Null,
             Data::Bool(flag) => Value::Bool(*flag),
             Data::Number(number) => Value::Number(number.clone()),
             Data::Text(text) => Value::String(text.clone()),
@@ -98,10 +100,15 @@ impl Tree {
         }
     }
 
+    /// Whether its value could not be computed, which has been reported.
+    pub(crate) fn is_unknown(&self) -> bool {
+        matches!(self.data, Data::Template(_) | Data::Broken)
+    }
+
     /// What sort of value it is, for messages: with the value where it is short.
     pub(crate) fn describe(&self) -> String {
         match &self.data {
-            Data::Template(_) => "an expression".to_owned(),
+            Data::Template(_) | Data::Broken => "an expression".to_owned(),
             Data::List(_) => "a list".to_owned(),
             Data::Map(_) => "a mapping".to_owned(),
             _ => crate::expr::describe(&self.to_value()),
@@ -111,7 +118,7 @@ impl Tree {
     /// Whether an expression is anywhere in it.
     pub(crate) fn is_constant(&self) -> bool {
         match &self.data {
-            Data::Template(_) => false,
+            Data::Template(_) | Data::Broken => false,
             Data::List(items) => items.iter().all(Self::is_constant),
             Data::Map(entries) => entries.iter().all(|entry| entry.value.is_constant()),
             _ => true,
@@ -176,6 +183,7 @@ impl Tree {
                     .collect();
                 Data::Map(entries.into_iter().collect::<Option<_>>()?)
             }
+            Data::Broken => return None,
             constant => constant.clone(),
         };
         Some(Self { span: self.span, data, origin: self.origin })

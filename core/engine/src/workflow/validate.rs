@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use flow_artifact::units;
 use serde_json::{Map, Number, Value};
 
-use super::schema::{NumberShape, ObjectShape, Schema, Shape, plain};
+use super::schema::{NumberShape, ObjectShape, Schema, Shape, plain, tagged};
 use super::tree::{Data, Entry, Tree};
 use crate::diagnostics::{Diagnostic, Diagnostics, Span, did_you_mean};
 
@@ -64,7 +64,7 @@ impl Validator<'_> {
     }
 
     fn value(&mut self, schema: &Schema, tree: &Tree, at: &str) -> Value {
-        if matches!(tree.data, Data::Template(_)) {
+        if tree.is_unknown() {
             // Could not be computed, which has been reported.
             return Value::Null;
         }
@@ -81,10 +81,10 @@ impl Validator<'_> {
                     let length = text.chars().count() as u64;
                     if shape.min_length.is_some_and(|min| length < min) {
                         let least = shape.min_length.unwrap_or(0);
-                        self.wrong(tree, at, format!("has at least {least} characters"), "short");
+                        self.wrong(tree, at, format!("must have at least {least} characters"), "short");
                     }
                     if let Some(max) = shape.max_length.filter(|max| length > *max) {
-                        self.wrong(tree, at, format!("has at most {max} characters"), "long");
+                        self.wrong(tree, at, format!("must have at most {max} characters"), "long");
                     }
                     if shape.path {
                         return self.path(text, tree, at);
@@ -131,7 +131,7 @@ impl Validator<'_> {
             _ => None,
         };
         let before = self.problems.len();
-        self.wrong(tree, at, format!("is {}", schema.expected()), "type");
+        self.wrong(tree, at, format!("must be {}", schema.expected()), "type");
         if self.problems.len() > before
             && let Some(help) = quoted
         {
@@ -149,7 +149,7 @@ impl Validator<'_> {
     ) -> Value {
         let names: Vec<String> = choices.iter().map(|(value, _)| plain(value)).collect();
         let before = self.problems.len();
-        self.wrong(tree, at, format!("is {}", schema.expected()), "choice");
+        self.wrong(tree, at, format!("must be {}", schema.expected()), "choice");
         let written = tree.text().unwrap_or_default();
         if self.problems.len() > before
             && let Some(near) = crate::diagnostics::closest(written, names.iter().map(String::as_str))
@@ -166,13 +166,13 @@ impl Validator<'_> {
                 Ok(value) => match in_number(value, shape.integer) {
                     Some(number) => number,
                     None => {
-                        self.wrong(tree, at, format!("is {}", schema.expected()), "type");
+                        self.wrong(tree, at, format!("must be {}", schema.expected()), "type");
                         return Value::Null;
                     }
                 },
                 Err(error) => {
                     let before = self.problems.len();
-                    self.wrong(tree, at, format!("is {}", schema.expected()), "unit");
+                    self.wrong(tree, at, format!("must be {}", schema.expected()), "unit");
                     if self.problems.len() > before {
                         self.problems.note_last(&error.to_string());
                         self.problems.help_last(&format!("write a number, or a quantity such as `1 {unit}`"));
@@ -222,7 +222,7 @@ impl Validator<'_> {
                 (_, Some(upper)) => upper,
                 (lower, _) => lower.unwrap_or_default(),
             };
-            self.wrong(tree, at, format!("is {wanted}"), "range");
+            self.wrong(tree, at, format!("must be {wanted}"), "range");
             return Value::Null;
         }
         if let Some(step) = shape.multiple_of
@@ -241,7 +241,7 @@ impl Validator<'_> {
             _ => format!("at least {}", items(min)),
         };
         if length < min || max.is_some_and(|max| length > max) {
-            self.wrong(tree, at, format!("has {wanted}, not {length}"), "length");
+            self.wrong(tree, at, format!("must have {wanted}, not {length}"), "length");
         }
     }
 
@@ -310,22 +310,25 @@ impl Validator<'_> {
 
     fn one_of(&mut self, schema: &Schema, options: &[Schema], tree: &Tree, at: &str) -> Value {
         if let Data::Map(entries) = &tree.data {
-            let objects: Vec<(&Schema, &ObjectShape)> = options
+            let objects: Vec<&ObjectShape> = options
                 .iter()
                 .filter_map(|option| match &option.shape {
-                    Shape::Object(object) => Some((option, object)),
+                    Shape::Object(object) => Some(object),
                     _ => None,
                 })
                 .collect();
-            if let Some(tag) = tag(&objects) {
-                return self.tagged(&objects, tag, tree, at);
+            // `null` and other shapes beside the mappings do not matter for a mapping.
+            let mappings: Vec<Schema> =
+                options.iter().filter(|option| matches!(option.shape, Shape::Object(_))).cloned().collect();
+            if let Some((tag, names)) = tagged(&mappings) {
+                return self.tagged(&objects, tag, &names, tree, at);
             }
             // An enum that is written `{ variant: … }`.
             if objects.len() > 1
                 && let [entry] = entries.as_slice()
-                && objects.iter().all(|(_, object)| object.required.len() == 1)
-                && let Some((_, object)) =
-                    objects.iter().find(|(_, object)| object.required.first() == Some(&entry.key))
+                && objects.iter().all(|object| object.required.len() == 1)
+                && let Some(object) =
+                    objects.iter().find(|object| object.required.first() == Some(&entry.key))
             {
                 return self.object(object, tree, at, tree.span);
             }
@@ -358,55 +361,45 @@ impl Validator<'_> {
                         return value;
                     }
                 }
-                self.wrong(tree, at, format!("is {}, and fits none of its forms", schema.expected()), "form");
+                self.wrong(
+                    tree,
+                    at,
+                    format!("must be {}, and fits none of its forms", schema.expected()),
+                    "form",
+                );
                 Value::Null
             }
         }
     }
 
     /// An enum whose variant a property names.
-    fn tagged(&mut self, objects: &[(&Schema, &ObjectShape)], tag: &str, tree: &Tree, at: &str) -> Value {
-        let variants: Vec<(String, &ObjectShape)> =
-            objects.iter().filter_map(|(_, object)| Some((tag_value(object, tag)?, *object))).collect();
-        let names: Vec<&str> = variants.iter().map(|(name, _)| name.as_str()).collect();
+    fn tagged(
+        &mut self,
+        objects: &[&ObjectShape],
+        tag: &str,
+        names: &[String],
+        tree: &Tree,
+        at: &str,
+    ) -> Value {
         let inner = join(at, tag);
         let Some(entry) = tree.get(tag) else {
             let message = format!("`{}` needs the parameter `{inner}`", self.operation);
-            let help = format!("it is one of {}", crate::diagnostics::list(&names));
+            let help = format!("it is one of {}", crate::diagnostics::list(names));
             self.problem(Diagnostic::at(tree.span, message).help(help));
             return Value::Null;
         };
-        match variants.iter().find(|(name, _)| Some(name.as_str()) == entry.value.text()) {
+        if entry.value.is_unknown() {
+            return Value::Null;
+        }
+        match names.iter().zip(objects).find(|(name, _)| Some(name.as_str()) == entry.value.text()) {
             Some((_, object)) => self.object(object, tree, at, tree.span),
             None => {
                 let choices: Vec<(Value, Option<String>)> =
-                    names.iter().map(|name| (Value::from(*name), None)).collect();
+                    names.iter().map(|name| (Value::from(name.as_str()), None)).collect();
                 let schema = Schema { shape: Shape::Choice(choices.clone()), ..Schema::default() };
                 self.choice(&schema, &choices, &entry.value, &inner)
             }
         }
-    }
-}
-
-/// The property that tells the alternatives apart: required in all, one fixed text in each.
-pub(super) fn tag<'s>(objects: &[(&'s Schema, &'s ObjectShape)]) -> Option<&'s str> {
-    let (_, first) = objects.first()?;
-    first.properties.iter().map(|(name, _)| name.as_str()).find(|name| {
-        objects.iter().all(|(_, object)| {
-            object.required.iter().any(|required| required == name) && tag_value(object, name).is_some()
-        })
-    })
-}
-
-/// The one text that a property of an alternative can have.
-pub(super) fn tag_value(object: &ObjectShape, tag: &str) -> Option<String> {
-    let (_, schema) = object.properties.iter().find(|(name, _)| name == tag)?;
-    match &schema.shape {
-        Shape::Choice(values) => match values.as_slice() {
-            [(Value::String(text), _)] => Some(text.clone()),
-            _ => None,
-        },
-        _ => None,
     }
 }
 

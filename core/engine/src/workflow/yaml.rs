@@ -32,7 +32,7 @@ pub(super) fn read(source: u32, from: usize, problems: &mut Diagnostics) -> Opti
         budget: budget! { max_nodes: 5_000_000, max_events: 10_000_000 },
     };
     match serde_saphyr::from_str_with_options::<Spanned<Raw>>(&text, options) {
-        Ok(raw) => Some(Reader { place, problems }.tree(raw)),
+        Ok(raw) => Some(Reader { place, problems, path: Vec::new() }.tree(raw)),
         Err(error) => {
             let problem = not_yaml(place, &error);
             problems.push(problem);
@@ -73,7 +73,8 @@ fn not_yaml(place: Place<'_>, error: &serde_saphyr::Error) -> Diagnostic {
         ("YAML does not allow tabs for indentation".to_owned(), Some("use spaces"))
     } else {
         let help = (line.contains("${{") || rest.contains("${{"))
-            .then_some("an expression inside `{ }`, or with `: ` or ` #` in it, must be quoted");
+            .then_some("an expression inside `{ }`, or with `: ` or ` #` in it, must be quoted")
+            .or(Some("look here and above for an open bracket or quote, or for wrong indentation"));
         (format!("this is not YAML: {short}"), help)
     };
     Diagnostic::at(span, message).maybe_help(help.map(str::to_owned))
@@ -111,6 +112,8 @@ impl Place<'_> {
 struct Reader<'a> {
     place: Place<'a>,
     problems: &'a mut Diagnostics,
+    /// The keys that lead to the mapping being read.
+    path: Vec<String>,
 }
 
 impl Reader<'_> {
@@ -163,10 +166,16 @@ impl Reader<'_> {
         for (key, value) in pairs {
             let (start, end) = self.written(&key.defined);
             let key_span = self.place.span(start, end);
+            self.path.push(key.value.clone());
             let value = self.tree(value);
+            self.path.pop();
             if let Some(first) = seen.insert(key.value.clone(), key_span) {
+                let message = match self.path.as_slice() {
+                    [stages] if stages == "stages" => format!("two stages are called `{}`", key.value),
+                    _ => format!("the key `{}` is given twice", key.value),
+                };
                 self.problems.push(
-                    Diagnostic::at(key_span, format!("the key `{}` is given twice", key.value))
+                    Diagnostic::at(key_span, message)
                         .label("the second time")
                         .also(first, "the first time")
                         .help("remove one of them, or give it another name"),
@@ -185,7 +194,7 @@ impl Reader<'_> {
             Err(problem) => {
                 let place = within(self.problems, span, text.trim_end(), 0, problem.range);
                 self.problems.push(Diagnostic::at(place, problem.message).maybe_help(problem.hint));
-                Data::Null
+                Data::Broken
             }
         }
     }

@@ -1,8 +1,12 @@
 //! The operations of the plugin: thin layers over the libraries beside them.
 
+mod encode;
+mod evaluate;
 mod geology;
 mod simulate;
 
+pub(crate) use encode::Encode;
+pub(crate) use evaluate::Evaluate;
 pub(crate) use geology::Geology;
 pub(crate) use simulate::Simulate;
 

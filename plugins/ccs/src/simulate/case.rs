@@ -68,14 +68,18 @@ pub struct Source {
 /// Accuracy and limits of the time stepping.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Controls {
-    /// First step, days; the first report time if `None`.
+    /// First step, days. If `None`: the first report time, or a quarter of the time in which the
+    /// injector fills the pores of its cells if that is shorter.
     pub first_step: Option<f64>,
     /// Longest step, days.
     pub max_step: f64,
     /// Shortest step, days: below it the run fails.
     pub min_step: f64,
-    /// Change of saturation in a step that is aimed at, in the root-mean-square over the plume.
-    pub target_change: f64,
+    /// Longest step relative to the time reached: plumes and pressure waves grow with a power of
+    /// time, so this bounds the relative error of the time stepping.
+    pub relative_step: f64,
+    /// Steps up to this long are allowed whatever `relative_step` says, days.
+    pub short_step: f64,
     /// Largest growth of the step from one to the next.
     pub max_growth: f64,
     /// Newton iterations before a step is repeated with a shorter one.
@@ -84,6 +88,8 @@ pub struct Controls {
     pub max_saturation_update: f64,
     /// Largest residual of a cell, in pore volumes.
     pub cell_tolerance: f64,
+    /// Largest pressure update after which a step counts as converged, bar.
+    pub pressure_tolerance: f64,
     /// Largest sum of residuals in a step, relative to the mass injected in it.
     pub balance_tolerance: f64,
     /// Linear solves after which the run fails.
@@ -96,11 +102,13 @@ impl Default for Controls {
             first_step: None,
             max_step: f64::INFINITY,
             min_step: 1e-5,
-            target_change: f64::INFINITY,
-            max_growth: 2.0,
+            relative_step: 0.14,
+            short_step: 60.0,
+            max_growth: 4.0,
             max_newton: 14,
             max_saturation_update: 0.2,
-            cell_tolerance: 1e-5,
+            cell_tolerance: 1e-3,
+            pressure_tolerance: 0.5,
             balance_tolerance: 1e-7,
             max_total_newton: 20_000,
         }

@@ -9,11 +9,15 @@ pub(super) const LANES: usize = 8;
 /// Rows updated together.
 const TILE: usize = 4;
 
+/// Two products with one pass over the matrix: matrix, size, leading dimension, vectors, results.
+type ProductTwo = unsafe fn(&[f64], usize, usize, [&[f64]; 2], [&mut [f64]; 2]);
+
 /// The kernels for this machine.
 #[derive(Clone, Copy)]
 pub(super) struct Kernels {
     invert: unsafe fn(&mut [f64], usize, usize, &mut [f64]) -> bool,
     product: unsafe fn(&[f64], usize, usize, &[f64], &mut [f64]),
+    product_two: ProductTwo,
 }
 
 /// Rows (and pivots) a matrix of `n` unknowns is padded to.
@@ -37,13 +41,17 @@ impl Kernels {
         #[cfg(target_arch = "x86_64")]
         {
             if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("fma") {
-                return Self { invert: invert_avx512, product: product_avx512 };
+                return Self {
+                    invert: invert_avx512,
+                    product: product_avx512,
+                    product_two: product_two_avx512,
+                };
             }
             if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                return Self { invert: invert_avx2, product: product_avx2 };
+                return Self { invert: invert_avx2, product: product_avx2, product_two: product_two_avx2 };
             }
         }
-        Self { invert: invert_portable, product: product_portable }
+        Self { invert: invert_portable, product: product_portable, product_two: product_two_portable }
     }
 
     /// Inverts the `n` x `n` matrix `a` in place, without pivoting across blocks; rows `n..padded`
@@ -69,6 +77,12 @@ impl Kernels {
     pub(super) fn product(&self, a: &[f64], n: usize, x: &[f64], y: &mut [f64]) {
         // SAFETY: as in `invert`.
         unsafe { (self.product)(a, n, leading(n), x, y) }
+    }
+
+    /// [`Kernels::product`] with two vectors for one pass over the matrix.
+    pub(super) fn product_two(&self, a: &[f64], n: usize, x: [&[f64]; 2], y: [&mut [f64]; 2]) {
+        // SAFETY: as in `invert`.
+        unsafe { (self.product_two)(a, n, leading(n), x, y) }
     }
 }
 
@@ -207,7 +221,7 @@ fn update<const FMA: bool, const NB: usize>(
 #[inline(always)]
 fn invert_any<const FMA: bool>(a: &mut [f64], rows: usize, ld: usize, work: &mut [f64]) -> bool {
     // The block size follows from the padding, so both agree with `padded_rows`.
-    if ld > 44 && rows % 8 == 0 {
+    if ld > 44 && rows.is_multiple_of(8) {
         sweep::<FMA, 8>(a, rows, ld, work)
     } else {
         sweep::<FMA, 4>(a, rows, ld, work)
@@ -224,8 +238,48 @@ fn product_any<const FMA: bool>(a: &[f64], n: usize, ld: usize, x: &[f64], y: &m
                 acc[l] = multiply_add::<FMA>(e[l], v[l], acc[l]);
             }
         }
-        *out = ((acc[0] + acc[4]) + (acc[1] + acc[5])) + ((acc[2] + acc[6]) + (acc[3] + acc[7]));
+        *out = sum(&acc);
     }
+}
+
+#[inline(always)]
+fn product_two_any<const FMA: bool>(a: &[f64], n: usize, ld: usize, x: [&[f64]; 2], y: [&mut [f64]; 2]) {
+    let [x0, x1] = x;
+    let [y0, y1] = y;
+    for (r, (out0, out1)) in y0.iter_mut().zip(y1.iter_mut()).enumerate().take(n) {
+        let row = &a[r * ld..(r + 1) * ld];
+        let mut acc = [[0.0; LANES]; 2];
+        let vectors = x0.chunks_exact(LANES).zip(x1.chunks_exact(LANES));
+        for (e, (v, w)) in row.chunks_exact(LANES).zip(vectors) {
+            for l in 0..LANES {
+                acc[0][l] = multiply_add::<FMA>(e[l], v[l], acc[0][l]);
+                acc[1][l] = multiply_add::<FMA>(e[l], w[l], acc[1][l]);
+            }
+        }
+        *out0 = sum(&acc[0]);
+        *out1 = sum(&acc[1]);
+    }
+}
+
+#[inline(always)]
+fn sum(acc: &[f64; LANES]) -> f64 {
+    ((acc[0] + acc[4]) + (acc[1] + acc[5])) + ((acc[2] + acc[6]) + (acc[3] + acc[7]))
+}
+
+fn product_two_portable(a: &[f64], n: usize, ld: usize, x: [&[f64]; 2], y: [&mut [f64]; 2]) {
+    product_two_any::<false>(a, n, ld, x, y);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn product_two_avx2(a: &[f64], n: usize, ld: usize, x: [&[f64]; 2], y: [&mut [f64]; 2]) {
+    product_two_any::<true>(a, n, ld, x, y);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,fma")]
+fn product_two_avx512(a: &[f64], n: usize, ld: usize, x: [&[f64]; 2], y: [&mut [f64]; 2]) {
+    product_two_any::<true>(a, n, ld, x, y);
 }
 
 fn invert_portable(a: &mut [f64], rows: usize, ld: usize, work: &mut [f64]) -> bool {
@@ -286,7 +340,11 @@ mod tests {
             let mut work = vec![0.0; work_len(n)];
             assert!(Kernels::detect().invert(&mut a, n, &mut work));
             let mut portable = original.clone();
-            let plain = Kernels { invert: invert_portable, product: product_portable };
+            let plain = Kernels {
+                invert: invert_portable,
+                product: product_portable,
+                product_two: product_two_portable,
+            };
             assert!(plain.invert(&mut portable, n, &mut work));
             for c in 0..n {
                 let mut x = vec![0.0; ld];

@@ -10,11 +10,17 @@ mod dense;
 mod driver;
 mod linear;
 mod mesh;
+mod potential;
+mod predictor;
 mod properties;
 mod residual;
 mod well;
+
+#[cfg(test)]
+mod jacobian_tests;
 
 pub use case::{
     Case, Connection, Controls, Initial, Progress, Rock, SimulationError, Solution, Source, Statistics, Well,
 };
 pub use driver::simulate;
+pub use potential::{SteadyPotential, steady_potential};

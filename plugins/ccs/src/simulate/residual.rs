@@ -86,7 +86,8 @@ impl<'a> System<'a> {
     /// Properties of all cells at the current unknowns.
     pub(super) fn update_states(&mut self) {
         for (c, has) in self.has_gas.iter_mut().enumerate() {
-            *has = self.saturation[c] > 0.0 || self.fed[c];
+            // A cell that has lost its gas in this step still owes a balance.
+            *has = self.saturation[c] > 0.0 || self.old_gas[c] > 0.0 || self.fed[c];
         }
         self.near_gas.copy_from_slice(&self.has_gas);
         for face in &self.mesh.faces {
@@ -157,6 +158,13 @@ impl<'a> System<'a> {
     /// CO₂ put in per day by well and sources, kg/day.
     pub(super) fn gas_rate(&self) -> f64 {
         self.sources.iter().map(|s| s.1).sum::<f64>() + self.well.as_ref().map_or(0.0, |w| w.rate)
+    }
+
+    /// Sums of what well and sources move, whatever the sign, kg/day: CO₂, and everything.
+    pub(super) fn rates(&self) -> (f64, f64) {
+        let well = self.well.as_ref().map_or(0.0, |w| w.rate);
+        let gas = well + self.sources.iter().map(|s| s.1.abs()).sum::<f64>();
+        (gas, gas + self.sources.iter().map(|s| s.2.abs()).sum::<f64>())
     }
 
     /// Number of unknowns of cell `c`: none where fixed, the pressure alone where there is no gas

@@ -202,11 +202,7 @@ impl Product {
         // SAFETY: the caller's.
         unsafe {
             let load = |p: *const f32, j: usize| {
-                if N == 2 {
-                    s.load(p.add(j * S::LANES))
-                } else {
-                    s.load_first(p, lanes)
-                }
+                if N == 2 { s.load(p.add(j * S::LANES)) } else { s.load_first(p, lanes) }
             };
             let store = |p: *mut f32, j: usize, v: S::V| {
                 if N == 2 {

@@ -11,7 +11,7 @@ mod gelu;
 mod gemm;
 pub(crate) mod pointwise;
 mod scratch;
-mod simd;
+pub(crate) mod simd;
 mod spectral;
 mod synthesis;
 #[cfg(test)]

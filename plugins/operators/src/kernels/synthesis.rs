@@ -55,10 +55,8 @@ pub(crate) fn synthesize(
     let pairs = length / 2 + 1;
     let last = (length - 1) * out_row + n;
     assert!(out.len() >= last, "output too short");
-    for (left, right, depth) in [
-        (args.cos, args.even, args.even_depth),
-        (args.sin, args.odd, args.odd_depth),
-    ] {
+    for (left, right, depth) in [(args.cos, args.even, args.even_depth), (args.sin, args.odd, args.odd_depth)]
+    {
         if depth > 0 {
             assert!(
                 left.data.len() > (pairs - 1) * left.row + (depth - 1) * left.step,
@@ -80,16 +78,7 @@ pub(crate) fn synthesize(
             (true, derivative.as_mut_ptr())
         }
     };
-    dispatch(
-        isa,
-        Rows {
-            args,
-            out: out.as_mut_ptr(),
-            out_row,
-            gelu,
-            derivative,
-        },
-    );
+    dispatch(isa, Rows { args, out: out.as_mut_ptr(), out_row, gelu, derivative });
 }
 
 /// What [`synthesize`] applies last.
@@ -170,11 +159,7 @@ impl Rows<'_, '_> {
         // SAFETY: the caller's.
         unsafe {
             let load = |p: *const f32, j: usize| {
-                if N == 2 {
-                    s.load(p.add(j * S::LANES))
-                } else {
-                    s.load_first(p, lanes)
-                }
+                if N == 2 { s.load(p.add(j * S::LANES)) } else { s.load_first(p, lanes) }
             };
             let store = |p: *mut f32, j: usize, v: S::V| {
                 if N == 2 {

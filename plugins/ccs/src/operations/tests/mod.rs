@@ -1,6 +1,8 @@
 //! Operations run as the engine runs them, on problems small enough for a test.
 #![allow(clippy::unwrap_used)]
 
+mod encode;
+mod evaluate;
 mod simulate;
 
 use std::path::Path;
