@@ -1,10 +1,13 @@
 //! One module a command.
 
 mod completions;
+mod get;
 mod plan;
+mod reference;
 mod request;
 mod run;
 mod runs;
+mod show;
 mod why;
 mod worker;
 
@@ -26,6 +29,10 @@ pub(crate) enum Command {
     Why(why::Args),
     /// List runs
     Runs(runs::Args),
+    /// Show a run, a node or an artifact: what it is, its statistics, where it came from
+    Show(show::Args),
+    /// Copy an artifact out of the store, also in other forms (NetCDF, npz, CSV)
+    Get(get::Args),
     /// Print a completion script for a shell.
     Completions(completions::Args),
     /// Serve the built-in plugins over standard input and output. The engine starts this itself.
@@ -40,6 +47,8 @@ impl Command {
             Self::Plan(args) => plan::run(&args),
             Self::Why(args) => why::run(&args),
             Self::Runs(args) => runs::run(&args),
+            Self::Show(args) => show::run(&args),
+            Self::Get(args) => get::run(&args),
             Self::Completions(args) => completions::run(&args),
             Self::Worker => worker::run(),
         }
