@@ -138,17 +138,7 @@ fn main() -> Result<(), SimulationError> {
     let (mut failed, mut limited, mut newton, mut steps, mut cuts) = (0, 0, 0, 0, 0);
     let mut worst_mass = 0.0_f64;
     for seed in first..first + count {
-<<<<<<< HEAD
         let (case, label) = draw(seed)?;
-=======
-        let (mut case, label) = draw(seed)?;
-        if let Some(v) = std::env::var("CELLTOL").ok().and_then(|v| v.parse().ok()) {
-            case.controls.cell_tolerance = v;
-        }
-        if let Some(v) = std::env::var("REL").ok().and_then(|v| v.parse().ok()) {
-            case.controls.relative_step = v;
-        }
->>>>>>> science
         let start = cpu();
         let result = simulate(&case, &mut |_| ControlFlow::Continue(()));
         let seconds = cpu() - start;

@@ -367,33 +367,3 @@ mod tests {
         assert!(!Kernels::detect().invert(&mut a, 5, &mut work));
     }
 }
-<<<<<<< HEAD
-=======
-
-/// TEMP
-pub fn bench_kernel() {
-    for n in [16usize, 28, 40, 64, 96, 128, 192] {
-        let ld = leading(n);
-        let mut a = vec![0.0; padded_rows(n) * ld];
-        let orig: Vec<f64> = (0..padded_rows(n) * ld)
-            .map(|i| {
-                let (r, c) = (i / ld, i % ld);
-                if r == c { 10.0 } else { 0.1 / (1.0 + (r as f64 - c as f64).abs()) }
-            })
-            .collect();
-        let mut w = vec![0.0; work_len(n)];
-        let k = Kernels::detect();
-        let reps = (2e9 / (2.0 * (n as f64).powi(3))) as usize;
-        let mut best = f64::MAX;
-        for _ in 0..5 {
-            let t = std::time::Instant::now();
-            for _ in 0..reps / 5 {
-                a.copy_from_slice(&orig);
-                k.invert(&mut a, n, &mut w);
-            }
-            best = best.min(t.elapsed().as_secs_f64() / (reps / 5) as f64);
-        }
-        println!("n {n} {:.2} us {:.1} GF/s", best * 1e6, 2.0 * (n as f64).powi(3) / best / 1e9);
-    }
-}
->>>>>>> science

@@ -84,7 +84,10 @@ impl<'a> Run<'a> {
         Ok(run)
     }
 
-    fn march(&mut self, monitor: &mut dyn FnMut(&Progress) -> ControlFlow<()>) -> Result<Solution, SimulationError> {
+    fn march(
+        &mut self,
+        monitor: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+    ) -> Result<Solution, SimulationError> {
         let case = self.case;
         let controls = &case.controls;
         let reports = &case.report_times;
@@ -119,8 +122,12 @@ impl<'a> Run<'a> {
                         time = if last { report } else { time + dt };
                         self.accept(time, &done)?;
                         proposal = next_step(controls, dt, proposal, done.iterations);
-                        let progress =
-                            Progress { time, end, steps: self.statistics.steps, newton: self.statistics.newton };
+                        let progress = Progress {
+                            time,
+                            end,
+                            steps: self.statistics.steps,
+                            newton: self.statistics.newton,
+                        };
                         if monitor(&progress).is_break() {
                             return Err(SimulationError::Cancelled);
                         }
@@ -130,7 +137,11 @@ impl<'a> Run<'a> {
                         self.statistics.cuts += 1;
                         proposal = dt / 3.0;
                         if proposal < controls.min_step {
-                            return Err(SimulationError::StepTooShort { time, min_step: controls.min_step, reason });
+                            return Err(SimulationError::StepTooShort {
+                                time,
+                                min_step: controls.min_step,
+                                reason,
+                            });
                         }
                     }
                 }
@@ -147,7 +158,9 @@ impl<'a> Run<'a> {
     /// A first step that the cells at the injector can take.
     fn first_step(&self) -> f64 {
         let report = self.case.report_times[0];
-        let Some(well) = &self.system.well else { return report };
+        let Some(well) = &self.system.well else {
+            return report;
+        };
         let room: f64 = well
             .connections
             .iter()
@@ -167,7 +180,6 @@ impl<'a> Run<'a> {
         self.predict(time, dt);
         for iterations in 0..=controls.max_newton {
             self.system.update_residual(dt);
-<<<<<<< HEAD
             // An update of the size of rounding errors cannot be improved upon.
             let exhausted = iterations > 0 && self.update.is_rounding();
             let (converged, mass_error) = self.converged(dt, controls, exhausted);
@@ -175,36 +187,6 @@ impl<'a> Run<'a> {
             // led here does, since the next one would be much smaller still.
             let settled = iterations > 0 && self.update.largest_pressure() <= controls.pressure_tolerance;
             if converged && settled {
-=======
-            let (converged, mass_error) = self.converged(dt, controls);
-            if std::env::var_os("DBG").is_some() {
-                let w = self
-                    .system
-                    .states
-                    .iter()
-                    .enumerate()
-                    .map(|(c, st)| {
-                        let r = (self.system.water_residual[c].abs() / st.water_density
-                            + if self.system.gas_residual[c] != 0.0 {
-                                self.system.gas_residual[c].abs() / st.gas_density
-                            } else {
-                                0.0
-                            })
-                            * dt
-                            / self.system.rocks.pore_volume(c);
-                        (r, c)
-                    })
-                    .fold((0.0, 0), |a, b| if b.0 > a.0 { b } else { a });
-                eprintln!(
-                    "dt {dt:.4} it {iterations} worst {:.2e} at line {} row {} s {:.4} mass {mass_error:.1e}",
-                    w.0,
-                    self.mesh.line.partition_point(|s| *s <= w.1) - 1,
-                    w.1 - self.mesh.line[self.mesh.line.partition_point(|s| *s <= w.1) - 1],
-                    self.system.saturation[w.1]
-                );
-            }
-            if converged {
->>>>>>> science
                 return Ok(StepReport { iterations, mass_error });
             }
             if iterations == controls.max_newton {
@@ -223,19 +205,13 @@ impl<'a> Run<'a> {
     /// Moves the unknowns to the predicted end of the step if that is nearer to the solution.
     fn predict(&mut self, time: f64, dt: f64) {
         let system = &mut self.system;
-<<<<<<< HEAD
-        if !self.predictor.guess(self.mesh, time + dt, &self.initial_pressure, &mut system.pressure, &mut system.saturation) {
-=======
-        if std::env::var_os("NOPRED").is_some()
-            || !self.predictor.guess(
-                self.mesh,
-                time + dt,
-                &self.initial_pressure,
-                &mut system.pressure,
-                &mut system.saturation,
-            )
-        {
->>>>>>> science
+        if !self.predictor.guess(
+            self.mesh,
+            time + dt,
+            &self.initial_pressure,
+            &mut system.pressure,
+            &mut system.saturation,
+        ) {
             return;
         }
         let size = |system: &System| -> f64 {
@@ -254,14 +230,7 @@ impl<'a> Run<'a> {
         system.saturation.copy_from_slice(&self.saturation);
         system.update_states();
         system.update_residual(dt);
-<<<<<<< HEAD
         if moved < size(system) {
-=======
-        if std::env::var_os("DBG").is_some() {
-            eprintln!("pred {moved} {}", size(system));
-        }
-        if moved < size(system) || std::env::var_os("FORCEPRED").is_some() {
->>>>>>> science
             (system.pressure, system.saturation) = guess;
             system.update_states();
         }
@@ -306,20 +275,6 @@ impl<'a> Run<'a> {
         for (p, dp) in system.pressure.iter_mut().zip(&self.update.pressure) {
             *p += dp;
         }
-<<<<<<< HEAD
-=======
-        if std::env::var_os("GLOBAL").is_some() {
-            let big = self.update.saturation.iter().fold(0.0_f64, |a, b| a.max(b.abs()));
-            let f = (limit / big).min(1.0);
-            for (p, dp) in system.pressure.iter_mut().zip(&self.update.pressure) {
-                *p -= dp * (1.0 - f);
-            }
-            for d in &mut self.update.saturation {
-                *d *= f;
-            }
-            self.update.bhp *= f;
-        }
->>>>>>> science
         for (s, ds) in system.saturation.iter_mut().zip(&self.update.saturation) {
             *s = (*s + ds.clamp(-limit, limit)).clamp(0.0, 1.0);
         }
@@ -383,7 +338,8 @@ impl<'a> Run<'a> {
         let mut statistics = std::mem::take(&mut self.statistics);
         statistics.injected = self.system.gas_rate() * end;
         statistics.in_place = self.system.gas_in_place();
-        let scale = if statistics.injected == 0.0 { statistics.in_place.max(1.0) } else { statistics.injected.abs() };
+        let scale =
+            if statistics.injected == 0.0 { statistics.in_place.max(1.0) } else { statistics.injected.abs() };
         statistics.mass_error = (statistics.in_place - self.initial_gas - statistics.injected).abs() / scale;
         if statistics.cuts > statistics.steps {
             solution.warnings.push(format!(
@@ -408,7 +364,13 @@ fn share(remaining: f64, proposal: f64) -> f64 {
 }
 
 fn next_step(controls: &Controls, dt: f64, proposal: f64, iterations: usize) -> f64 {
-    let growth = if iterations <= 7 { controls.max_growth } else if iterations <= 10 { 1.0 } else { 0.7 };
+    let growth = if iterations <= 7 {
+        controls.max_growth
+    } else if iterations <= 10 {
+        1.0
+    } else {
+        0.7
+    };
     // A step shortened to meet a report does not shorten those after it.
     (dt * growth).max(if iterations <= 7 { proposal } else { 0.0 })
 }

@@ -22,10 +22,5 @@ mod jacobian_tests;
 pub use case::{
     Case, Connection, Controls, Initial, Progress, Rock, SimulationError, Solution, Source, Statistics, Well,
 };
-<<<<<<< HEAD
 pub use driver::simulate;
 pub use potential::{SteadyPotential, steady_potential};
-=======
-pub use dense::bench_kernel;
-pub use driver::simulate;
->>>>>>> science

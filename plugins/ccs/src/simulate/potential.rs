@@ -48,7 +48,9 @@ pub fn steady_potential(case: &Case) -> Result<SteadyPotential, SimulationError>
     // Rounding leaves about 1e-16 of the largest factor where nothing flows.
     let strongest = perforated.iter().map(|p| p.1).fold(0.0, f64::max);
     if !(total > 1e-12 * strongest) {
-        return Err(SimulationError::Case("the perforations have no connection to the outermost column".into()));
+        return Err(SimulationError::Case(
+            "the perforations have no connection to the outermost column".into(),
+        ));
     }
     let cells = case.grid.cells();
     let mut result = SteadyPotential {

@@ -1,3 +1,0 @@
-fn main() {
-    flow_ccs::simulate::bench_kernel();
-}
