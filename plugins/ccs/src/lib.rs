@@ -7,6 +7,7 @@ pub mod evaluate;
 pub mod fluid;
 pub mod geology;
 pub mod grid;
+pub mod ledger;
 pub mod npz;
 mod operations;
 pub mod simulate;
@@ -26,5 +27,6 @@ pub fn plugin() -> Plugin {
     .with(operations::Encode)
     .with(operations::Evaluate)
     .with(operations::Geology)
+    .with(operations::Ledger)
     .with(operations::Simulate)
 }

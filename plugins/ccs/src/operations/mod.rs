@@ -3,11 +3,13 @@
 mod encode;
 mod evaluate;
 mod geology;
+mod ledger;
 mod simulate;
 
 pub(crate) use encode::Encode;
 pub(crate) use evaluate::Evaluate;
 pub(crate) use geology::Geology;
+pub(crate) use ledger::Ledger;
 pub(crate) use simulate::Simulate;
 
 #[cfg(test)]

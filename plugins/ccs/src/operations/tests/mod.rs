@@ -3,6 +3,7 @@
 
 mod encode;
 mod evaluate;
+mod ledger;
 mod simulate;
 
 use std::path::Path;
