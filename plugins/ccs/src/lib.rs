@@ -1,5 +1,6 @@
 //! CO₂ storage: geology, two-phase simulation, encoding, evaluation.
 
+pub mod case_file;
 pub mod curves;
 pub mod data;
 pub mod encode;
@@ -24,6 +25,8 @@ pub fn plugin() -> Plugin {
         env!("CARGO_PKG_VERSION"),
         "CO₂ storage: geology, two-phase simulation, encoding, evaluation.",
     )
+    .with(operations::Case)
+    .with(operations::Compare)
     .with(operations::Encode)
     .with(operations::Evaluate)
     .with(operations::Geology)

@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn a_surrogate_pays_only_if_it_is_cheaper() {
-        assert_eq!(break_even(100.0, 0.3, 0.1), Some(500.0));
+        assert_eq!(break_even(100.0, 0.5, 0.25), Some(400.0));
         assert_eq!(break_even(100.0, 0.1, 0.1), None);
     }
 }

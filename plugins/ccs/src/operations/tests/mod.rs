@@ -1,6 +1,7 @@
 //! Operations run as the engine runs them, on problems small enough for a test.
 #![allow(clippy::unwrap_used)]
 
+mod case;
 mod encode;
 mod evaluate;
 mod ledger;
