@@ -9,12 +9,15 @@ pub(super) const LANES: usize = 8;
 /// Rows updated together.
 const TILE: usize = 4;
 
+/// Two products with one pass over the matrix: matrix, size, leading dimension, vectors, results.
+type ProductTwo = unsafe fn(&[f64], usize, usize, [&[f64]; 2], [&mut [f64]; 2]);
+
 /// The kernels for this machine.
 #[derive(Clone, Copy)]
 pub(super) struct Kernels {
     invert: unsafe fn(&mut [f64], usize, usize, &mut [f64]) -> bool,
     product: unsafe fn(&[f64], usize, usize, &[f64], &mut [f64]),
-    product_two: unsafe fn(&[f64], usize, usize, [&[f64]; 2], [&mut [f64]; 2]),
+    product_two: ProductTwo,
 }
 
 /// Rows (and pivots) a matrix of `n` unknowns is padded to.
@@ -218,7 +221,7 @@ fn update<const FMA: bool, const NB: usize>(
 #[inline(always)]
 fn invert_any<const FMA: bool>(a: &mut [f64], rows: usize, ld: usize, work: &mut [f64]) -> bool {
     // The block size follows from the padding, so both agree with `padded_rows`.
-    if ld > 44 && rows % 8 == 0 {
+    if ld > 44 && rows.is_multiple_of(8) {
         sweep::<FMA, 8>(a, rows, ld, work)
     } else {
         sweep::<FMA, 4>(a, rows, ld, work)
