@@ -38,7 +38,6 @@ impl Renderer for Plain {
             }
             Event::NodeFinished { .. } => summary::node(event).iter().for_each(|line| say(line)),
             Event::ReportWritten { path } => self.report = Some(path.clone()),
-            Event::ReportFailed { message } => self.report = Some(format!("not written: {message}")),
             Event::RunFinished(end) => {
                 summary::run(end, self.report.as_deref()).iter().for_each(|line| say(line));
             }

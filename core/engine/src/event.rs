@@ -112,10 +112,6 @@ pub enum Event {
         path: String,
     },
     /// The report could not be written. The run's results are in the store all the same.
-    ReportFailed {
-        /// Why.
-        message: String,
-    },
     /// The run has ended. Always the last event.
     RunFinished(Summary),
 }
