@@ -1,10 +1,13 @@
 //! One module a command.
 
 mod completions;
+mod graph;
 mod plan;
+mod plugins;
 mod request;
 mod run;
 mod runs;
+mod schema;
 mod why;
 mod worker;
 
@@ -26,6 +29,12 @@ pub(crate) enum Command {
     Why(why::Args),
     /// List runs
     Runs(runs::Args),
+    /// Draw the graph of a workflow
+    Graph(graph::Args),
+    /// List plugins and their operations, or document one operation
+    Plugins(plugins::Args),
+    /// Print the JSON Schema of workflow files, for editors
+    Schema(schema::Args),
     /// Print a completion script for a shell.
     Completions(completions::Args),
     /// Serve the built-in plugins over standard input and output. The engine starts this itself.
@@ -40,6 +49,9 @@ impl Command {
             Self::Plan(args) => plan::run(&args),
             Self::Why(args) => why::run(&args),
             Self::Runs(args) => runs::run(&args),
+            Self::Graph(args) => graph::run(&args),
+            Self::Plugins(args) => plugins::run(&args),
+            Self::Schema(args) => schema::run(&args),
             Self::Completions(args) => completions::run(&args),
             Self::Worker => worker::run(),
         }

@@ -1,6 +1,7 @@
 //! What people and programs see of a run: each renderer turns the one stream of events into text.
 
 mod json;
+pub(crate) mod operation;
 mod plain;
 mod summary;
 mod terminal;
