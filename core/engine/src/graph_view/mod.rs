@@ -90,9 +90,12 @@ impl View {
     }
 }
 
+/// The later and the earlier box of an arrow, and the input and output that it connects.
+type Key = (usize, usize, Option<(String, String)>);
+
 /// The arrows between boxes, given the box of every node. Each once, in the order of the boxes they lead to.
 fn arrows(graph: &Graph, of: &[usize]) -> Vec<Arrow> {
-    let mut found: BTreeMap<(usize, usize, Option<(String, String)>), bool> = BTreeMap::new();
+    let mut found: BTreeMap<Key, bool> = BTreeMap::new();
     for (number, node) in graph.nodes.iter().enumerate() {
         for (input, sources) in &node.inputs {
             let mut counts: BTreeMap<(usize, &str), usize> = BTreeMap::new();

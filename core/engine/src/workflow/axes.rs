@@ -279,7 +279,7 @@ impl Reader<'_> {
         if let Some((axis, values)) = axes.iter().zip(&lists).find(|(_, values)| values.len() != first.len())
         {
             self.problems.push(
-                Diagnostic::at(axis.value.span, format!("the axes of a `zip` must have equally many values"))
+                Diagnostic::at(axis.value.span, "the axes of a `zip` must have equally many values")
                     .label(count(values.len()))
                     .also(axes[0].value.span, count(first.len())),
             );
