@@ -18,5 +18,6 @@ pub mod graph;
 pub mod graph_view;
 pub mod key;
 pub mod plan;
+pub mod report;
 pub mod run;
 pub mod workflow;

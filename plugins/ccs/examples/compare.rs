@@ -14,16 +14,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (Some(case), Some(reference)) = (paths.next(), paths.next()) else {
         return Err("usage: compare CASE.npz REFERENCE.npz".into());
     };
-    let mut case = case_from_npz(&Npz::open(case)?)?;
-    let env = |n: &str| std::env::var(n).ok().and_then(|v| v.parse::<f64>().ok());
-    if let Some(v) = env("MAXSTEP") { case.controls.max_step = v; }
-    if let Some(v) = env("CELLTOL") { case.controls.cell_tolerance = v; }
-    if let Some(v) = env("BALTOL") { case.controls.balance_tolerance = v; }
-    if let Some(v) = env("GROWTH") { case.controls.max_growth = v; }
-    if let Some(v) = env("REL") { case.controls.relative_step = v; }
-    if let Some(v) = env("SHORT") { case.controls.short_step = v; }
-    if let Some(v) = env("FIRST") { case.controls.first_step = Some(v); }
-    if let Some(v) = env("MAXNEWTON") { case.controls.max_newton = v as usize; }
+    let case = case_from_npz(&Npz::open(case)?)?;
     let reference = Npz::open(reference)?;
     let start = Instant::now();
     let solution = simulate(&case, &mut |_| ControlFlow::Continue(()))?;

@@ -61,12 +61,20 @@ fn draw(seed: u64) -> Result<(Case, String), SimulationError> {
     let field = Field::new(&mut rng, lr, lz, kind == 0);
     let layers: Vec<f64> = (0..ROWS).map(|_| rng.random_range(-1.7..1.7)).collect();
     let (mut kr, mut kz, mut porosity) = (Vec::new(), Vec::new(), Vec::new());
-    for k in 0..ROWS {
+    for (k, layer) in layers.iter().enumerate() {
         for r in grid.nodes() {
             let g = field.at(r.min(10_000.0), DZ * k as f64);
             let g = match kind {
-                2 => layers[k],
-                3 => if g > 0.4 { 1.3 } else if g > -0.6 { 0.0 } else { -1.6 },
+                2 => *layer,
+                3 => {
+                    if g > 0.4 {
+                        1.3
+                    } else if g > -0.6 {
+                        0.0
+                    } else {
+                        -1.6
+                    }
+                }
                 _ => g,
             };
             let ln_k = (mean + sd * g).clamp(1e-3f64.ln(), 1e4f64.ln());
@@ -90,11 +98,13 @@ fn draw(seed: u64) -> Result<(Case, String), SimulationError> {
     let length = rng.random_range(2..=rows);
     let top = rng.random_range(0..=rows - length);
     let fluid = Fluid::co2_brine(temperature, 0.0, (pressure - 40.0, 1000.0))?;
-    let times: Vec<f64> = (0..24).scan((0.0, 1.0), |s, _| {
-        s.0 += s.1;
-        s.1 *= 1.421_245;
-        Some(s.0)
-    }).collect();
+    let times: Vec<f64> = (0..24)
+        .scan((0.0, 1.0), |s, _| {
+            s.0 += s.1;
+            s.1 *= 1.421_245;
+            Some(s.0)
+        })
+        .collect();
     let mut case = Case::new(grid, (&kr, &kz, &porosity), (model.tabulate(100)?, fluid), pressure, times)?;
     for c in 0..case.active.len() {
         case.active[c] = c / COLUMNS < rows;
@@ -106,12 +116,8 @@ fn draw(seed: u64) -> Result<(Case, String), SimulationError> {
             Some(Connection { row, factor })
         })
         .collect();
-    case.well = Some(Well {
-        column: 0,
-        connections,
-        rate: megatonnes_per_year(rate),
-        pressure_limit: Some(1000.0),
-    });
+    case.well =
+        Some(Well { column: 0, connections, rate: megatonnes_per_year(rate), pressure_limit: Some(1000.0) });
     let label = format!(
         "rows {rows} perf {top}+{length} kind {kind} lnk {mean:.1}/{sd:.1} aniso {anisotropy:.0} T {temperature:.0} p {pressure:.0} q {rate:.2} {} {lambda:.2}",
         if genuchten { "vG" } else { "BC" }
@@ -132,9 +138,7 @@ fn main() -> Result<(), SimulationError> {
     let (mut failed, mut limited, mut newton, mut steps, mut cuts) = (0, 0, 0, 0, 0);
     let mut worst_mass = 0.0_f64;
     for seed in first..first + count {
-        let (mut case, label) = draw(seed)?;
-        if let Some(v) = std::env::var("CELLTOL").ok().and_then(|v| v.parse().ok()) { case.controls.cell_tolerance = v; }
-        if let Some(v) = std::env::var("REL").ok().and_then(|v| v.parse().ok()) { case.controls.relative_step = v; }
+        let (case, label) = draw(seed)?;
         let start = cpu();
         let result = simulate(&case, &mut |_| ControlFlow::Continue(()));
         let seconds = cpu() - start;
@@ -147,7 +151,10 @@ fn main() -> Result<(), SimulationError> {
                 cuts += s.cuts;
                 worst_mass = worst_mass.max(s.mass_error).max(s.max_step_mass_error);
                 if seconds > 0.4 || s.cuts > 10 {
-                    println!("{seed}: {seconds:.2} s, {} steps, {} cuts, {} Newton; {label}", s.steps, s.cuts, s.newton);
+                    println!(
+                        "{seed}: {seconds:.2} s, {} steps, {} cuts, {} Newton; {label}",
+                        s.steps, s.cuts, s.newton
+                    );
                 }
             }
             Err(SimulationError::PressureLimit { time, .. }) => {

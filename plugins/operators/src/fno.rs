@@ -209,14 +209,10 @@ impl Fno {
         let hidden = width * config.projection_channel_ratio;
         let linear = |rng: &mut ChaCha8Rng, inputs: usize, outputs: usize| {
             let bound = 1.0 / (inputs as f32).sqrt();
-            let mut draw = |n: usize| -> Vec<f32> {
-                (0..n).map(|_| rng.random_range(-bound..bound)).collect()
-            };
+            let mut draw =
+                |n: usize| -> Vec<f32> { (0..n).map(|_| rng.random_range(-bound..bound)).collect() };
             let weight = draw(inputs * outputs);
-            (
-                parameter(weight, [inputs, outputs], device),
-                parameter(draw(outputs), [outputs], device),
-            )
+            (parameter(weight, [inputs, outputs], device), parameter(draw(outputs), [outputs], device))
         };
         let (weight, bias) = linear(&mut rng, channels, width);
         let lifting = Lifting { weight, bias };
@@ -224,15 +220,10 @@ impl Fno {
         let blocks = (0..config.n_layers)
             .map(|_| {
                 let scale = 1.0 / (width * width) as f32;
-                let spectral = (0..shape.iter().product::<usize>())
-                    .map(|_| rng.random_range(0.0..scale))
-                    .collect();
+                let spectral =
+                    (0..shape.iter().product::<usize>()).map(|_| rng.random_range(0.0..scale)).collect();
                 let (linear, bias) = linear(&mut rng, width, width);
-                FourierBlock {
-                    spectral: parameter(spectral, shape, device),
-                    linear,
-                    bias,
-                }
+                FourierBlock { spectral: parameter(spectral, shape, device), linear, bias }
             })
             .collect();
         let (first, first_bias) = linear(&mut rng, width, hidden);
@@ -241,10 +232,7 @@ impl Fno {
             lifting,
             blocks,
             projection: Projection { first, first_bias, second, second_bias },
-            plan: Arc::new(Plan {
-                transform: Arc::new(transform),
-                window: config.window(size)?,
-            }),
+            plan: Arc::new(Plan { transform: Arc::new(transform), window: config.window(size)? }),
         })
     }
 
@@ -254,33 +242,17 @@ impl Fno {
     #[must_use]
     pub fn forward(&self, x: Tensor<4>, mask: Option<Arc<Vec<u8>>>) -> Tensor<4> {
         let plan = &self.plan;
-        let pointwise = PointwisePlan {
-            isa: plan.transform.isa,
-            window: plan.window,
-            mask,
-        };
+        let pointwise = PointwisePlan { isa: plan.transform.isa, window: plan.window, mask };
         let mut x = lift(x, self.lifting.weight.val(), self.lifting.bias.val(), pointwise.clone());
         for (i, block) in self.blocks.iter().enumerate() {
-            let plan = BlockPlan {
-                transform: plan.transform.clone(),
-                gelu: i + 1 < self.blocks.len(),
-            };
+            let plan = BlockPlan { transform: plan.transform.clone(), gelu: i + 1 < self.blocks.len() };
             x = fourier_block(x, block.spectral.val(), block.linear.val(), block.bias.val(), plan);
         }
         let p = &self.projection;
-        head(
-            x,
-            [p.first.val(), p.second.val()],
-            [p.first_bias.val(), p.second_bias.val()],
-            pointwise,
-        )
+        head(x, [p.first.val(), p.second.val()], [p.first_bias.val(), p.second_bias.val()], pointwise)
     }
 }
 
-fn parameter<const D: usize>(
-    values: Vec<f32>,
-    shape: [usize; D],
-    device: &Device,
-) -> Param<Tensor<D>> {
+fn parameter<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &Device) -> Param<Tensor<D>> {
     Param::from_tensor(Tensor::from_data(TensorData::new(values, shape), device))
 }

@@ -55,24 +55,14 @@ impl Adam {
     /// An optimizer that has taken no step.
     #[must_use]
     pub fn new(config: AdamConfig, isa: Isa) -> Self {
-        Self {
-            config,
-            isa,
-            steps: 0,
-            moments: BTreeMap::new(),
-        }
+        Self { config, isa, steps: 0, moments: BTreeMap::new() }
     }
 
     /// Moves every parameter of `module` that has a gradient.
     #[must_use]
     pub fn step<M: Module>(&mut self, rate: f64, module: M, gradients: GradientsParams) -> M {
         self.steps += 1;
-        module.map(&mut Step {
-            rate,
-            adam: self,
-            gradients,
-            path: Vec::new(),
-        })
+        module.map(&mut Step { rate, adam: self, gradients, path: Vec::new() })
     }
 
     /// The running average of the weights: with bias corrected, so that it is one of the values
@@ -114,10 +104,9 @@ impl ModuleMapper for Step<'_> {
         let inner = tensor.inner();
         let (device, dims) = (inner.device(), inner.dims());
         // Both are `f32` and, with no other owner left, come without a copy.
-        let (Ok(mut values), Ok(gradient)) = (
-            inner.into_data().try_into_vec::<f32>(),
-            gradient.into_data().try_into_vec::<f32>(),
-        ) else {
+        let (Ok(mut values), Ok(gradient)) =
+            (inner.into_data().try_into_vec::<f32>(), gradient.into_data().try_into_vec::<f32>())
+        else {
             unreachable!("parameters and gradients of the CPU backend are f32");
         };
         self.adam.update(&path, self.rate, &mut values, &gradient);
@@ -161,11 +150,9 @@ impl Adam {
                 dispatch(isa, Piece { update, p, g, m, v, average: &mut [] });
             });
         } else {
-            pieces.zip(moments.average.par_chunks_mut(PIECE)).for_each(
-                |((((p, g), m), v), average)| {
-                    dispatch(isa, Piece { update, p, g, m, v, average });
-                },
-            );
+            pieces.zip(moments.average.par_chunks_mut(PIECE)).for_each(|((((p, g), m), v), average)| {
+                dispatch(isa, Piece { update, p, g, m, v, average });
+            });
         }
     }
 }

@@ -35,7 +35,7 @@ pub struct Scalars {
 type ScalarField = (&'static str, &'static str, &'static str, fn(&mut Scalars) -> &mut f64);
 
 const SCALARS: [ScalarField; 9] = [
-    ("rate", "Mt/yr", "Injection rate", |s| &mut s.rate),
+    ("rate", "Mt/a", "Injection rate", |s| &mut s.rate),
     ("pressure_top", "bar", "Initial brine pressure at the top", |s| &mut s.pressure_top),
     ("temperature", "degC", "Temperature", |s| &mut s.temperature),
     ("thickness", "m", "Thickness of the formation", |s| &mut s.thickness),

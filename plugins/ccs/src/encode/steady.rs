@@ -64,7 +64,7 @@ pub fn steady(coordinates: &Coordinates, sample: &Sample) -> Result<Steady, Stea
     let unknown = |k: usize, i: usize| i * height + k;
     let mut matrix = Banded::zeros(columns * height, height);
     let mut rate = vec![0.0; columns * height];
-    for k in 0..height {
+    for (k, outflow) in outer.iter().enumerate().take(height) {
         for i in 0..columns {
             let (c, u) = (k * columns + i, unknown(k, i));
             if !active(c) {
@@ -80,7 +80,7 @@ pub fn steady(coordinates: &Coordinates, sample: &Sample) -> Result<Steady, Stea
             }
         }
         let last = unknown(k, columns - 1);
-        matrix.add(last, last, outer[k]);
+        matrix.add(last, last, *outflow);
     }
     // The well's pressure is the same at all perforations; eliminated, it couples them.
     for &(k, factor) in &well {

@@ -72,8 +72,8 @@ impl Fluid {
     /// # Errors
     /// A temperature outside the equation of state, or an empty or non-positive range.
     pub fn co2_brine(temperature: f64, salinity: f64, range: (f64, f64)) -> Result<Self, FluidError> {
-        /// Spacing of the table in bar: interpolation error below 1e-5 for 35 °C and warmer.
-        const SPACING: f64 = 1.0;
+        // Spacing of the table in bar: density bends sharply near the critical point.
+        let spacing = if temperature < 45.0 { 0.25 } else { 1.0 };
         let (low, high) = range;
         if !(low > 0.0 && high > low && high.is_finite()) {
             return Err(FluidError::Range(format!(
@@ -88,7 +88,7 @@ impl Fluid {
         let t = kelvin(temperature);
         let isotherm = Isotherm::new(t)?;
         // The difference is positive and finite, so the count is small and positive.
-        let intervals = (((high - low) / SPACING).ceil() as usize).clamp(1, 20_000);
+        let intervals = (((high - low) / spacing).ceil() as usize).clamp(1, 20_000);
         let mut guess: Option<(f64, f64, f64)> = None;
         let gas = PressureTable::new(low, high, intervals, |p| {
             let pascal = p * BAR;

@@ -18,18 +18,22 @@ pub struct Layout {
     pub rows: usize,
     /// Width of the innermost ring, in m.
     #[schemars(range(min = 0.1, max = 1000))]
+    #[schemars(extend("x-unit" = "m"))]
     pub first_ring: f64,
     /// Outer radius, in m. Large enough, it acts as infinite.
     #[schemars(range(min = 1000, max = 1_000_000))]
+    #[schemars(extend("x-unit" = "m"))]
     pub outer_radius: f64,
     /// Height of the grid and largest thickness of a formation, in m.
     #[schemars(range(min = 1, max = 2000))]
+    #[schemars(extend("x-unit" = "m"))]
     pub height: f64,
     /// Number of report times.
     #[schemars(range(min = 1, max = 1000))]
     pub times: usize,
     /// First report time, in days.
     #[schemars(range(min = 0.001, max = 10_000))]
+    #[schemars(extend("x-unit" = "d"))]
     pub first_time: f64,
     /// Ratio of one interval between report times to the one before.
     #[schemars(range(min = 1, max = 100))]

@@ -103,14 +103,19 @@ impl Curve {
 #[serde(default, deny_unknown_fields)]
 pub struct Ranges {
     /// Injection rate, in Mt of CO₂ a year.
+    #[schemars(extend("x-unit" = "Mt/a"))]
     pub rate: Range,
     /// Brine pressure at the top of the formation before injection, in bar.
+    #[schemars(extend("x-unit" = "bar"))]
     pub pressure: Range,
     /// Temperature, in °C.
+    #[schemars(extend("x-unit" = "degC"))]
     pub temperature: Range,
     /// Thickness of the formation, in m; rounded to whole rows of the grid.
+    #[schemars(extend("x-unit" = "m"))]
     pub thickness: Range,
     /// Shortest perforation, in m. Lengths are uniform from here to the thickness, at a random position.
+    #[schemars(extend("x-unit" = "m"))]
     pub min_perforation: f64,
     /// Irreducible water saturation.
     pub swi: Range,
@@ -118,14 +123,17 @@ pub struct Ranges {
     pub lambda: Range,
     /// Capillary pressure scale (van Genuchten's P₀, Brooks and Corey's entry pressure) at 100 mD and a porosity of
     /// 0.2, in bar; elsewhere it is scaled after Leverett.
+    #[schemars(extend("x-unit" = "bar"))]
     pub entry_pressure: Range,
     /// Mean of ln k, the permeability k in mD.
     pub mean_log_k: Range,
     /// Standard deviation of ln k.
     pub sd_log_k: Range,
     /// Radial correlation length, in m; uniform in its logarithm.
+    #[schemars(extend("x-unit" = "m"))]
     pub correlation_r: Range,
     /// Vertical correlation length, in m.
+    #[schemars(extend("x-unit" = "m"))]
     pub correlation_z: Range,
     /// Hurst exponent of von Kármán fields.
     pub hurst: Range,

@@ -76,8 +76,7 @@ impl Operation for Geology {
         /// Reservoirs drawn at once, in parallel, before they are written.
         const BATCH: u32 = 64;
         let coordinates = Coordinates::of(&params.grid);
-        let seed = params.seed ^ context.seed().rotate_left(32);
-        let generator = Generator::new(seed, params.ranges, params.grid);
+        let generator = Generator::new(params.seed, params.ranges, params.grid);
         let mut writer = ReservoirsWriter::create(context.output("reservoirs")?, &coordinates)?;
         for start in (0..params.samples).step_by(BATCH as usize) {
             context.check_cancelled()?;

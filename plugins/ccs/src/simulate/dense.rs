@@ -9,12 +9,15 @@ pub(super) const LANES: usize = 8;
 /// Rows updated together.
 const TILE: usize = 4;
 
+/// Two products with one pass over the matrix: matrix, size, leading dimension, vectors, results.
+type ProductTwo = unsafe fn(&[f64], usize, usize, [&[f64]; 2], [&mut [f64]; 2]);
+
 /// The kernels for this machine.
 #[derive(Clone, Copy)]
 pub(super) struct Kernels {
     invert: unsafe fn(&mut [f64], usize, usize, &mut [f64]) -> bool,
     product: unsafe fn(&[f64], usize, usize, &[f64], &mut [f64]),
-    product_two: unsafe fn(&[f64], usize, usize, [&[f64]; 2], [&mut [f64]; 2]),
+    product_two: ProductTwo,
 }
 
 /// Rows (and pivots) a matrix of `n` unknowns is padded to.
@@ -38,7 +41,11 @@ impl Kernels {
         #[cfg(target_arch = "x86_64")]
         {
             if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("fma") {
-                return Self { invert: invert_avx512, product: product_avx512, product_two: product_two_avx512 };
+                return Self {
+                    invert: invert_avx512,
+                    product: product_avx512,
+                    product_two: product_two_avx512,
+                };
             }
             if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
                 return Self { invert: invert_avx2, product: product_avx2, product_two: product_two_avx2 };
@@ -214,7 +221,7 @@ fn update<const FMA: bool, const NB: usize>(
 #[inline(always)]
 fn invert_any<const FMA: bool>(a: &mut [f64], rows: usize, ld: usize, work: &mut [f64]) -> bool {
     // The block size follows from the padding, so both agree with `padded_rows`.
-    if ld > 44 && rows % 8 == 0 {
+    if ld > 44 && rows.is_multiple_of(8) {
         sweep::<FMA, 8>(a, rows, ld, work)
     } else {
         sweep::<FMA, 4>(a, rows, ld, work)
@@ -361,24 +368,5 @@ mod tests {
         let mut a = vec![0.0; padded_rows(5) * leading(5)];
         let mut work = vec![0.0; work_len(5)];
         assert!(!Kernels::detect().invert(&mut a, 5, &mut work));
-    }
-}
-
-/// TEMP
-pub fn bench_kernel() {
-    for n in [16usize, 28, 40, 64, 96, 128, 192] {
-        let ld = leading(n);
-        let mut a = vec![0.0; padded_rows(n) * ld];
-        let orig: Vec<f64> = (0..padded_rows(n) * ld).map(|i| { let (r, c) = (i / ld, i % ld); if r == c { 10.0 } else { 0.1 / (1.0 + (r as f64 - c as f64).abs()) } }).collect();
-        let mut w = vec![0.0; work_len(n)];
-        let k = Kernels::detect();
-        let reps = (2e9 / (2.0 * (n as f64).powi(3))) as usize;
-        let mut best = f64::MAX;
-        for _ in 0..5 {
-            let t = std::time::Instant::now();
-            for _ in 0..reps / 5 { a.copy_from_slice(&orig); k.invert(&mut a, n, &mut w); }
-            best = best.min(t.elapsed().as_secs_f64() / (reps / 5) as f64);
-        }
-        println!("n {n} {:.2} us {:.1} GF/s", best * 1e6, 2.0 * (n as f64).powi(3) / best / 1e9);
     }
 }

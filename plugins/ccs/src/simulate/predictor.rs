@@ -39,7 +39,8 @@ impl Predictor {
     pub(super) fn new(case: &Case) -> Self {
         let radial = matches!(case.grid.geometry(), Geometry::Radial { .. });
         let applies = radial && case.sources.is_empty() && case.well.as_ref().is_some_and(|w| w.column == 0);
-        let nodes = if applies { case.grid.nodes().iter().map(|r| libm::log(*r)).collect() } else { Vec::new() };
+        let nodes =
+            if applies { case.grid.nodes().iter().map(|r| libm::log(*r)).collect() } else { Vec::new() };
         Self { nodes, columns: case.grid.columns(), last: Past::default(), before: Past::default() }
     }
 
@@ -83,7 +84,9 @@ impl Predictor {
                     continue;
                 }
                 let c = c as usize;
-                let Some([p, s]) = self.last.sample(cells, near.at[column]) else { continue };
+                let Some([p, s]) = self.last.sample(cells, near.at[column]) else {
+                    continue;
+                };
                 let (mut p, mut s) = (p, s);
                 if weight > 0.0
                     && let Some([p1, s1]) = self.before.sample(cells, far.at[column])

@@ -160,6 +160,13 @@ impl<'a> System<'a> {
         self.sources.iter().map(|s| s.1).sum::<f64>() + self.well.as_ref().map_or(0.0, |w| w.rate)
     }
 
+    /// Sums of what well and sources move, whatever the sign, kg/day: CO₂, and everything.
+    pub(super) fn rates(&self) -> (f64, f64) {
+        let well = self.well.as_ref().map_or(0.0, |w| w.rate);
+        let gas = well + self.sources.iter().map(|s| s.1.abs()).sum::<f64>();
+        (gas, gas + self.sources.iter().map(|s| s.2.abs()).sum::<f64>())
+    }
+
     /// Number of unknowns of cell `c`: none where fixed, the pressure alone where there is no gas
     /// and none arrives, else pressure and saturation.
     #[inline]

@@ -40,25 +40,14 @@ pub(crate) fn forward(
     derivative: Option<&mut [f32]>,
 ) {
     let (field, coefficients) = (plan.field(), plan.spectrum());
-    x.par_chunks_exact(field)
-        .zip(spectrum.par_chunks_exact_mut(coefficients))
-        .for_each(|(x, spectrum)| {
-            let row = plan.columns * plan.channels;
-            plan.analyse(Scale::Unit, |h| &x[h * row..(h + 1) * row], spectrum);
-        });
+    x.par_chunks_exact(field).zip(spectrum.par_chunks_exact_mut(coefficients)).for_each(|(x, spectrum)| {
+        let row = plan.columns * plan.channels;
+        plan.analyse(Scale::Unit, |h| &x[h * row..(h + 1) * row], spectrum);
+    });
     let mut mixed = take_buffer(spectrum.len());
     mix(plan, weights.spectral, spectrum, &mut mixed);
     let synthesise = |mixed: &[f32], x: &[f32], y: &mut [f32], derivative: Option<&mut [f32]>| {
-        plan.synthesise(
-            Scale::Weighted,
-            mixed,
-            x,
-            weights.linear,
-            Some(weights.bias),
-            gelu,
-            y,
-            derivative,
-        );
+        plan.synthesise(Scale::Weighted, mixed, x, weights.linear, Some(weights.bias), gelu, y, derivative);
     };
     let samples = mixed
         .par_chunks_exact(coefficients)
@@ -87,8 +76,7 @@ pub(crate) fn backward(
     dx: &mut [f32],
     gradients: BlockGradients<'_>,
 ) {
-    let (isa, c, field, coefficients) =
-        (plan.isa, plan.channels, plan.field(), plan.spectrum());
+    let (isa, c, field, coefficients) = (plan.isa, plan.channels, plan.field(), plan.spectrum());
     let samples = x.len() / field;
     let row = plan.columns * c;
     let mut product = derivative.map(|_| take_buffer(dy.len()));
@@ -137,14 +125,7 @@ pub(crate) fn backward(
     sum_copies(&bias, gradients.bias);
 
     let mut mixed = take_buffer(spectrum.len());
-    mix_adjoint(
-        plan,
-        weights.spectral,
-        spectrum,
-        &adjoint,
-        &mut mixed,
-        gradients.spectral,
-    );
+    mix_adjoint(plan, weights.spectral, spectrum, &adjoint, &mut mixed, gradients.spectral);
     give_buffer(adjoint);
 
     let mut transposed = vec![0.0; c * c];
@@ -179,26 +160,22 @@ fn mix(plan: &SpectralPlan, weight: &[f32], input: &[f32], out: &mut [f32]) {
     let (isa, c, coefficients) = (plan.isa, plan.channels, plan.spectrum());
     let samples = input.len() / coefficients;
     let out = Disjoint::new(out);
-    weight
-        .par_chunks_exact(2 * c * c)
-        .enumerate()
-        .with_min_len(8)
-        .for_each(|(k, weight)| {
-            with_scratch([samples * 4 * c, samples * 2 * c], |[left, result]| {
-                expand(plan, k, input, left, [1.0, -1.0, 1.0, 1.0], [0, 1, 1, 0]);
-                gemm(
-                    isa,
-                    [2 * samples, c, 2 * c],
-                    Left { data: left, row: 2 * c, step: 1 },
-                    Right { data: weight, row: c },
-                    Start::Zero,
-                    Finish::Store,
-                    result,
-                    c,
-                );
-                scatter(plan, k, result, out);
-            });
+    weight.par_chunks_exact(2 * c * c).enumerate().with_min_len(8).for_each(|(k, weight)| {
+        with_scratch([samples * 4 * c, samples * 2 * c], |[left, result]| {
+            expand(plan, k, input, left, [1.0, -1.0, 1.0, 1.0], [0, 1, 1, 0]);
+            gemm(
+                isa,
+                [2 * samples, c, 2 * c],
+                Left { data: left, row: 2 * c, step: 1 },
+                Right { data: weight, row: c },
+                Start::Zero,
+                Finish::Store,
+                result,
+                c,
+            );
+            scatter(plan, k, result, out);
         });
+    });
 }
 
 /// Adjoint of [`mix`]: the gradient of its input, `din = dout Rᴴ`, and of the weight,
@@ -236,10 +213,7 @@ fn mix_adjoint(
                         c,
                     );
                     expand(plan, k, dout, right, [1.0, 1.0, 1.0, -1.0], [0, 1, 1, 0]);
-                    for (t, w) in transposed
-                        .chunks_exact_mut(c * c)
-                        .zip(weight.chunks_exact(c * c))
-                    {
+                    for (t, w) in transposed.chunks_exact_mut(c * c).zip(weight.chunks_exact(c * c)) {
                         transpose(isa, w, c, c, t);
                     }
                     gemm(
@@ -268,10 +242,7 @@ fn expand(
     parts: [usize; 4],
 ) {
     let c = plan.channels;
-    for (spectrum, out) in spectra
-        .chunks_exact(plan.spectrum())
-        .zip(out.chunks_exact_mut(4 * c))
-    {
+    for (spectrum, out) in spectra.chunks_exact(plan.spectrum()).zip(out.chunks_exact_mut(4 * c)) {
         let mode = &spectrum[k * 2 * c..(k + 1) * 2 * c];
         for ((out, sign), part) in out.chunks_exact_mut(c).zip(signs).zip(parts) {
             for (out, value) in out.iter_mut().zip(&mode[part * c..(part + 1) * c]) {
@@ -284,10 +255,7 @@ fn expand(
 /// Mode `k` of every sample, `[sample, (re, im), channel]`.
 fn gather(plan: &SpectralPlan, k: usize, spectra: &[f32], out: &mut [f32]) {
     let c = plan.channels;
-    for (spectrum, out) in spectra
-        .chunks_exact(plan.spectrum())
-        .zip(out.chunks_exact_mut(2 * c))
-    {
+    for (spectrum, out) in spectra.chunks_exact(plan.spectrum()).zip(out.chunks_exact_mut(2 * c)) {
         out.copy_from_slice(&spectrum[k * 2 * c..(k + 1) * 2 * c]);
     }
 }

@@ -19,11 +19,7 @@ unsafe impl Sync for Disjoint<'_> {}
 
 impl<'a> Disjoint<'a> {
     pub(crate) fn new(array: &'a mut [f32]) -> Self {
-        Self {
-            start: array.as_mut_ptr(),
-            len: array.len(),
-            life: PhantomData,
-        }
+        Self { start: array.as_mut_ptr(), len: array.len(), life: PhantomData }
     }
 
     /// The part `range`.

@@ -12,11 +12,8 @@ pub(crate) fn fold(isa: Isa, x: &[f32], n: usize, even: &mut [f32], odd: &mut [f
         fn run<S: Simd>(self, _: S) {
             let Self(x, n, even, odd) = self;
             let length = x.len() / n;
-            for (j, (even, odd)) in even
-                .chunks_exact_mut(n)
-                .zip(odd.chunks_exact_mut(n))
-                .enumerate()
-                .take(length / 2 + 1)
+            for (j, (even, odd)) in
+                even.chunks_exact_mut(n).zip(odd.chunks_exact_mut(n)).enumerate().take(length / 2 + 1)
             {
                 let mirror = if j == 0 { 0 } else { length - j };
                 let near = &x[j * n..(j + 1) * n];
@@ -52,10 +49,8 @@ pub(crate) fn to_signed(
         #[inline(always)]
         fn run<S: Simd>(self, _: S) {
             let Self(c, [cos, sin], out, sign) = self;
-            for ((out, p), q) in out
-                .chunks_exact_mut(2 * c)
-                .zip(cos.chunks_exact(2 * c))
-                .zip(sin.chunks_exact(2 * c))
+            for ((out, p), q) in
+                out.chunks_exact_mut(2 * c).zip(cos.chunks_exact(2 * c)).zip(sin.chunks_exact(2 * c))
             {
                 let (out_re, out_im) = out.split_at_mut(c);
                 let (p_re, p_im) = p.split_at(c);

@@ -39,14 +39,7 @@ impl Window {
 /// `y = x W + b` inside the window, zero in the padding.
 ///
 /// `x` is `[sample, row, column, in]` on the field, `weight` `[in, out]`, `y` on the padded grid.
-pub(crate) fn lift(
-    isa: Isa,
-    window: Window,
-    x: &[f32],
-    weight: &[f32],
-    bias: &[f32],
-    y: &mut [f32],
-) {
+pub(crate) fn lift(isa: Isa, window: Window, x: &[f32], weight: &[f32], bias: &[f32], y: &mut [f32]) {
     let out = bias.len();
     let channels = weight.len() / out;
     let [rows, columns] = window.size;

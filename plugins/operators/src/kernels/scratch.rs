@@ -14,9 +14,8 @@ pub(crate) fn with_scratch<const N: usize, R>(
     work: impl FnOnce([&mut [f32]; N]) -> R,
 ) -> R {
     // The arrays are taken out while `work` runs, so that it may itself ask for scratch.
-    let mut taken: [Vec<f32>; N] = SPACE.with_borrow_mut(|space| {
-        std::array::from_fn(|_| space.pop().unwrap_or_default())
-    });
+    let mut taken: [Vec<f32>; N] =
+        SPACE.with_borrow_mut(|space| std::array::from_fn(|_| space.pop().unwrap_or_default()));
     for (array, length) in taken.iter_mut().zip(lengths) {
         if array.len() < length {
             array.resize(length, 0.0);

@@ -66,15 +66,9 @@ impl SpectralPlan {
     /// Matrices for `rows` × `columns` fields of `channels` channels.
     ///
     /// Returns `None` when a mode count is zero or more than the grid can carry.
-    pub fn new(
-        isa: Isa,
-        [rows, columns]: [usize; 2],
-        channels: usize,
-        modes: [usize; 2],
-    ) -> Option<Self> {
+    pub fn new(isa: Isa, [rows, columns]: [usize; 2], channels: usize, modes: [usize; 2]) -> Option<Self> {
         let (row_modes, column_modes) = (modes[0], modes[1] / 2 + 1);
-        if modes.contains(&0) || channels == 0 || row_modes > rows || column_modes > columns / 2 + 1
-        {
+        if modes.contains(&0) || channels == 0 || row_modes > rows || column_modes > columns / 2 + 1 {
             return None;
         }
         let real = [Scale::Unit, Scale::Weighted].map(|scale| {
@@ -123,16 +117,7 @@ impl SpectralPlan {
             synthesis_cos: table(&|t| t.0, true),
             synthesis_sin: table(&|t| t.1, true),
         };
-        Some(Self {
-            isa,
-            rows,
-            columns,
-            channels,
-            row_modes,
-            column_modes,
-            real,
-            complex,
-        })
+        Some(Self { isa, rows, columns, channels, row_modes, column_modes, real, complex })
     }
 
     /// Numbers in a sample's field.
@@ -162,10 +147,7 @@ impl SpectralPlan {
     /// Rows of the spectrum that hold the frequencies `+k` and `-k`, where kept.
     fn signed_rows(&self, k: usize) -> (Option<usize>, Option<usize>) {
         let zero = self.row_modes / 2;
-        (
-            (k <= (self.row_modes - 1) / 2).then_some(zero + k),
-            (k > 0).then(|| zero - k),
-        )
+        ((k <= (self.row_modes - 1) / 2).then_some(zero + k), (k > 0).then(|| zero - k))
     }
 
     /// Kept Fourier coefficients of one sample's field. `row_ready(h)` is called with the row's
@@ -280,79 +262,63 @@ impl SpectralPlan {
         let magnitudes = self.magnitudes();
         let axis = &self.real[scale as usize];
         let (row_pairs, pairs) = (self.rows / 2 + 1, self.columns / 2 + 1);
-        with_scratch(
-            [self.rows * stripe, magnitudes * stripe, magnitudes * stripe],
-            |[half, even, odd]| {
-                for k in 0..magnitudes {
-                    let part = k * stripe..(k + 1) * stripe;
-                    let (plus, minus) = self.signed_rows(k);
-                    let row = |r: usize| &spectrum[r * stripe..(r + 1) * stripe];
-                    from_signed(
-                        isa,
-                        c,
-                        plus.map(row),
-                        minus.map(row),
-                        &mut even[part.clone()],
-                        &mut odd[part],
-                    );
-                }
+        with_scratch([self.rows * stripe, magnitudes * stripe, magnitudes * stripe], |[half, even, odd]| {
+            for k in 0..magnitudes {
+                let part = k * stripe..(k + 1) * stripe;
+                let (plus, minus) = self.signed_rows(k);
+                let row = |r: usize| &spectrum[r * stripe..(r + 1) * stripe];
+                from_signed(isa, c, plus.map(row), minus.map(row), &mut even[part.clone()], &mut odd[part]);
+            }
+            synthesize(
+                isa,
+                &Synthesis {
+                    length: self.rows,
+                    n: stripe,
+                    cos: Left { data: &self.complex.synthesis_cos, row: 1, step: row_pairs },
+                    even: Right { data: even, row: stripe },
+                    even_depth: magnitudes,
+                    // The sine of frequency 0 is zero.
+                    sin: Left {
+                        data: &self.complex.synthesis_sin[row_pairs.min(self.complex.synthesis_sin.len())..],
+                        row: 1,
+                        step: row_pairs,
+                    },
+                    odd: Right { data: &odd[stripe..], row: stripe },
+                    odd_depth: magnitudes - 1,
+                    pointwise: None,
+                    bias: None,
+                },
+                half,
+                stripe,
+                Activation::None,
+            );
+            let row_length = self.columns * c;
+            for (h, half) in half.chunks_exact(stripe).enumerate() {
+                let part = h * row_length..(h + 1) * row_length;
+                let activation = match (gelu, derivative.as_deref_mut()) {
+                    (false, _) => Activation::None,
+                    (true, None) => Activation::Gelu,
+                    (true, Some(d)) => Activation::GeluDerivative(&mut d[part.clone()]),
+                };
                 synthesize(
                     isa,
                     &Synthesis {
-                        length: self.rows,
-                        n: stripe,
-                        cos: Left { data: &self.complex.synthesis_cos, row: 1, step: row_pairs },
-                        even: Right { data: even, row: stripe },
-                        even_depth: magnitudes,
-                        // The sine of frequency 0 is zero.
-                        sin: Left {
-                            data: &self.complex.synthesis_sin[row_pairs.min(
-                                self.complex.synthesis_sin.len(),
-                            )..],
-                            row: 1,
-                            step: row_pairs,
-                        },
-                        odd: Right { data: &odd[stripe..], row: stripe },
-                        odd_depth: magnitudes - 1,
-                        pointwise: None,
-                        bias: None,
+                        length: self.columns,
+                        n: c,
+                        cos: Left { data: &axis.synthesis_cos, row: 1, step: pairs },
+                        even: Right { data: half, row: 2 * c },
+                        even_depth: m,
+                        sin: Left { data: &axis.synthesis_sin[pairs..], row: 1, step: pairs },
+                        odd: Right { data: half.get(3 * c..).unwrap_or(&[]), row: 2 * c },
+                        odd_depth: m - 1,
+                        pointwise: Some(Pointwise { input: &input[part.clone()], channels: c, weight }),
+                        bias,
                     },
-                    half,
-                    stripe,
-                    Activation::None,
+                    &mut out[part],
+                    c,
+                    activation,
                 );
-                let row_length = self.columns * c;
-                for (h, half) in half.chunks_exact(stripe).enumerate() {
-                    let part = h * row_length..(h + 1) * row_length;
-                    let activation = match (gelu, derivative.as_deref_mut()) {
-                        (false, _) => Activation::None,
-                        (true, None) => Activation::Gelu,
-                        (true, Some(d)) => Activation::GeluDerivative(&mut d[part.clone()]),
-                    };
-                    synthesize(
-                        isa,
-                        &Synthesis {
-                            length: self.columns,
-                            n: c,
-                            cos: Left { data: &axis.synthesis_cos, row: 1, step: pairs },
-                            even: Right { data: half, row: 2 * c },
-                            even_depth: m,
-                            sin: Left { data: &axis.synthesis_sin[pairs..], row: 1, step: pairs },
-                            odd: Right { data: half.get(3 * c..).unwrap_or(&[]), row: 2 * c },
-                            odd_depth: m - 1,
-                            pointwise: Some(Pointwise {
-                                input: &input[part.clone()],
-                                channels: c,
-                                weight,
-                            }),
-                            bias,
-                        },
-                        &mut out[part],
-                        c,
-                        activation,
-                    );
-                }
-            },
-        );
+            }
+        });
     }
 }

@@ -17,12 +17,7 @@ struct Lift;
 impl<B: Backend + OperatorAdjoints> Backward<B, 2> for Lift {
     type State = (FloatTensor<B>, FloatTensor<B>, PointwisePlan);
 
-    fn backward(
-        self,
-        ops: Ops<Self::State, 2>,
-        gradients: &mut Gradients,
-        _: &mut Checkpointer,
-    ) {
+    fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let dy = gradients.consume::<B>(&ops.node);
         let (x, weight, plan) = ops.state;
         let values = B::lift_adjoint(x, weight, dy, plan);
@@ -40,12 +35,7 @@ struct Block;
 impl<B: Backend + OperatorAdjoints> Backward<B, 4> for Block {
     type State = ([FloatTensor<B>; 5], BlockPlan);
 
-    fn backward(
-        self,
-        ops: Ops<Self::State, 4>,
-        gradients: &mut Gradients,
-        _: &mut Checkpointer,
-    ) {
+    fn backward(self, ops: Ops<Self::State, 4>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let dy = gradients.consume::<B>(&ops.node);
         let (saved, plan) = ops.state;
         let values = B::block_adjoint(saved, dy, plan);
@@ -63,12 +53,7 @@ struct Head;
 impl<B: Backend + OperatorAdjoints> Backward<B, 5> for Head {
     type State = ([FloatTensor<B>; 5], PointwisePlan);
 
-    fn backward(
-        self,
-        ops: Ops<Self::State, 5>,
-        gradients: &mut Gradients,
-        _: &mut Checkpointer,
-    ) {
+    fn backward(self, ops: Ops<Self::State, 5>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let dy = gradients.consume::<B>(&ops.node);
         let (saved, plan) = ops.state;
         let values = B::head_adjoint(saved, dy, plan);
@@ -86,12 +71,7 @@ struct Loss;
 impl<B: Backend + OperatorAdjoints> Backward<B, 1> for Loss {
     type State = FloatTensor<B>;
 
-    fn backward(
-        self,
-        ops: Ops<Self::State, 1>,
-        gradients: &mut Gradients,
-        _: &mut Checkpointer,
-    ) {
+    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let dy = gradients.consume::<B>(&ops.node);
         let value = B::scale_gradient(ops.state, dy);
         if let [Some(node)] = ops.parents {
@@ -108,16 +88,13 @@ impl<B: Backend + OperatorAdjoints, C: CheckpointStrategy> OperatorOps for Autod
         plan: PointwisePlan,
     ) -> FloatTensor<Self> {
         let nodes = [weight.node(), bias.node()];
-        let (x, weight, bias) =
-            (x.into_primitive(), weight.into_primitive(), bias.into_primitive());
+        let (x, weight, bias) = (x.into_primitive(), weight.into_primitive(), bias.into_primitive());
         match Lift.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prepared) => {
                 let y = B::operator_lift(x.clone(), weight.clone(), bias, plan.clone());
                 prepared.finish((x, weight, plan), y)
             }
-            OpsKind::UnTracked(prepared) => {
-                prepared.finish(B::operator_lift(x, weight, bias, plan))
-            }
+            OpsKind::UnTracked(prepared) => prepared.finish(B::operator_lift(x, weight, bias, plan)),
         }
     }
 
@@ -150,20 +127,17 @@ impl<B: Backend + OperatorAdjoints, C: CheckpointStrategy> OperatorOps for Autod
         second_bias: FloatTensor<Self>,
         plan: PointwisePlan,
     ) -> FloatTensor<Self> {
-        let nodes =
-            [x.node(), first.node(), first_bias.node(), second.node(), second_bias.node()];
+        let nodes = [x.node(), first.node(), first_bias.node(), second.node(), second_bias.node()];
         let tensors = [x, first, first_bias, second, second_bias].map(|t| t.into_primitive());
         match Head.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prepared) => {
                 let [x, first, first_bias, second, second_bias] = tensors.clone();
-                let y =
-                    B::operator_head(x, first, first_bias, second, second_bias, plan.clone());
+                let y = B::operator_head(x, first, first_bias, second, second_bias, plan.clone());
                 prepared.finish((tensors, plan), y)
             }
             OpsKind::UnTracked(prepared) => {
                 let [x, first, first_bias, second, second_bias] = tensors;
-                prepared
-                    .finish(B::operator_head(x, first, first_bias, second, second_bias, plan))
+                prepared.finish(B::operator_head(x, first, first_bias, second, second_bias, plan))
             }
         }
     }

@@ -44,12 +44,7 @@ fn like(tensor: &FlexTensor) -> Vec<f32> {
 }
 
 impl OperatorOps for Flex {
-    fn operator_lift(
-        x: FlexTensor,
-        weight: FlexTensor,
-        bias: FlexTensor,
-        plan: PointwisePlan,
-    ) -> FlexTensor {
+    fn operator_lift(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, plan: PointwisePlan) -> FlexTensor {
         let [samples, ..] = shape::<4>(&x);
         let [_, channels] = shape::<2>(&weight);
         let mut y = take_buffer(samples * plan.window.padded() * channels);
@@ -69,11 +64,8 @@ impl OperatorOps for Flex {
         let dims = shape::<4>(&x);
         let mut y = like(&x);
         let mut spectrum = take_buffer(dims[0] * transform.spectrum());
-        let weights = BlockWeights {
-            spectral: &values(&spectral),
-            linear: &values(&linear),
-            bias: &values(&bias),
-        };
+        let weights =
+            BlockWeights { spectral: &values(&spectral), linear: &values(&linear), bias: &values(&bias) };
         block::forward(transform, weights, &values(&x), plan.gelu, &mut y, &mut spectrum, None);
         give_buffer(spectrum);
         recycle(x);
@@ -104,11 +96,7 @@ impl OperatorOps for Flex {
         tensor(y, [samples, rows, columns, out])
     }
 
-    fn operator_relative_l2(
-        prediction: FlexTensor,
-        target: FlexTensor,
-        plan: Arc<LossPlan>,
-    ) -> FlexTensor {
+    fn operator_relative_l2(prediction: FlexTensor, target: FlexTensor, plan: Arc<LossPlan>) -> FlexTensor {
         let loss = plan.evaluate(&values(&prediction), &values(&target), None);
         tensor(vec![loss], [1])
     }
@@ -142,11 +130,8 @@ impl OperatorAdjoints for Flex {
         let mut y = like(x);
         let mut spectrum = take_buffer(dims[0] * transform.spectrum());
         let mut derivative = if plan.gelu { like(x) } else { Vec::new() };
-        let weights = BlockWeights {
-            spectral: &values(spectral),
-            linear: &values(linear),
-            bias: &values(&bias),
-        };
+        let weights =
+            BlockWeights { spectral: &values(spectral), linear: &values(linear), bias: &values(&bias) };
         let saved = plan.gelu.then_some(derivative.as_mut_slice());
         block::forward(transform, weights, &values(x), plan.gelu, &mut y, &mut spectrum, saved);
         let (spectra, slopes) = (spectrum.len(), derivative.len());
@@ -162,11 +147,7 @@ impl OperatorAdjoints for Flex {
         let mut dx = like(&x);
         let (mut dspectral, mut dlinear) = (like(&spectral), like(&linear));
         let mut dbias = take_buffer(channels);
-        let weights = BlockWeights {
-            spectral: &values(&spectral),
-            linear: &values(&linear),
-            bias: &[],
-        };
+        let weights = BlockWeights { spectral: &values(&spectral), linear: &values(&linear), bias: &[] };
         let slopes = values(&derivative);
         block::backward(
             &plan.transform,
@@ -176,11 +157,7 @@ impl OperatorAdjoints for Flex {
             plan.gelu.then_some(&*slopes),
             &values(&dy),
             &mut dx,
-            BlockGradients {
-                spectral: &mut dspectral,
-                linear: &mut dlinear,
-                bias: &mut dbias,
-            },
+            BlockGradients { spectral: &mut dspectral, linear: &mut dlinear, bias: &mut dbias },
         );
         drop(slopes);
         let gradients = [
@@ -230,11 +207,7 @@ impl OperatorAdjoints for Flex {
         ]
     }
 
-    fn relative_l2_saving(
-        prediction: FlexTensor,
-        target: FlexTensor,
-        plan: &LossPlan,
-    ) -> [FlexTensor; 2] {
+    fn relative_l2_saving(prediction: FlexTensor, target: FlexTensor, plan: &LossPlan) -> [FlexTensor; 2] {
         let mut gradient = like(&prediction);
         let loss = plan.evaluate(&values(&prediction), &values(&target), Some(&mut gradient));
         let dims = shape::<4>(&prediction);

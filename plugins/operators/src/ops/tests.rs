@@ -14,8 +14,7 @@ use crate::loss::{LossPlan, inverse_spacing};
 use crate::optim::{Adam, AdamConfig};
 
 fn field(rng: &mut StdRng, shape: [usize; 4], device: &Device) -> Tensor<4> {
-    let values: Vec<f32> =
-        (0..shape.iter().product()).map(|_| rng.random_range(-1.0..1.0)).collect();
+    let values: Vec<f32> = (0..shape.iter().product()).map(|_| rng.random_range(-1.0..1.0)).collect();
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
@@ -103,13 +102,8 @@ fn train(threads: usize, steps: usize) -> (Vec<f64>, Vec<f32>) {
         let device = Device::flex().autodiff();
         let mut rng = StdRng::seed_from_u64(9);
         let mut model = Fno::new(&small(), [6, 8], 3, 2, 1, &device).unwrap();
-        let config = AdamConfig {
-            beta_1: 0.9,
-            beta_2: 0.999,
-            epsilon: 1e-8,
-            weight_decay: 1e-4,
-            average: 0.9,
-        };
+        let config =
+            AdamConfig { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-8, weight_decay: 1e-4, average: 0.9 };
         let mut adam = Adam::new(config, Isa::detect());
         let x = field(&mut rng, [4, 6, 8, 3], &device);
         let y = x.clone().narrow(3, 0, 2) * 2.0;

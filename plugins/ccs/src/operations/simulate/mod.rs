@@ -28,6 +28,7 @@ pub(crate) struct SimulateParams {
     /// Bottom-hole pressure, in bar, that the injector must not exceed. A reservoir that needs more is left out.
     #[serde(default = "pressure_limit")]
     #[schemars(range(min = 2, max = 2000))]
+    #[schemars(extend("x-unit" = "bar"))]
     pressure_limit: f64,
     /// How often a reservoir that does not converge is tried again with more careful time steps.
     #[serde(default = "retries")]
@@ -39,7 +40,8 @@ pub(crate) struct SimulateParams {
     newton_limit: usize,
 }
 
-fn pressure_limit() -> f64 {
+/// The default limit, bar.
+pub(super) fn pressure_limit() -> f64 {
     1000.0
 }
 

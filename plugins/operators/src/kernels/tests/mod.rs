@@ -6,9 +6,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::block::{BlockGradients, BlockWeights, backward, forward};
 use super::gemm::{Finish, Left, Right, Start, gemm};
-use super::pointwise::{
-    HeadGradients, HeadWeights, Window, head, head_backward, lift, lift_backward,
-};
+use super::pointwise::{HeadGradients, HeadWeights, Window, head, head_backward, lift, lift_backward};
 use super::simd::Isa;
 use super::spectral::SpectralPlan;
 use reference::Sizes;
@@ -25,10 +23,7 @@ fn wide(x: &[f32]) -> Vec<f64> {
 fn error(x: &[f32], exact: &[f64]) -> f64 {
     assert_eq!(x.len(), exact.len());
     let scale = exact.iter().fold(1e-30, |m: f64, v| m.max(v.abs()));
-    x.iter()
-        .zip(exact)
-        .fold(0.0, |m: f64, (a, b)| m.max((f64::from(*a) - b).abs()))
-        / scale
+    x.iter().zip(exact).fold(0.0, |m: f64, (a, b)| m.max((f64::from(*a) - b).abs())) / scale
 }
 
 #[test]
@@ -77,9 +72,7 @@ fn products_of_every_tile_size_match_direct_sums() {
                             let (i, j) = (at / n, at % n);
                             f64::from(start[at])
                                 + (0..depth)
-                                    .map(|k| {
-                                        f64::from(a[i * row + k * step]) * f64::from(b[k * n + j])
-                                    })
+                                    .map(|k| f64::from(a[i * row + k * step]) * f64::from(b[k * n + j]))
                                     .sum::<f64>()
                         })
                         .collect();
@@ -103,8 +96,7 @@ fn products_of_every_tile_size_match_direct_sums() {
 fn check_block(isa: Isa, sizes: Sizes, activation: bool) {
     let mut rng = StdRng::seed_from_u64(7);
     let c = sizes.channels;
-    let plan =
-        SpectralPlan::new(isa, [sizes.rows, sizes.columns], c, sizes.modes).unwrap();
+    let plan = SpectralPlan::new(isa, [sizes.rows, sizes.columns], c, sizes.modes).unwrap();
     let field = sizes.samples * sizes.cells() * c;
     let x = numbers(&mut rng, field);
     let spectral = numbers(&mut rng, sizes.spectral());
@@ -116,26 +108,15 @@ fn check_block(isa: Isa, sizes: Sizes, activation: bool) {
     let mut y = vec![f32::NAN; field];
     let mut spectrum = vec![f32::NAN; sizes.samples * plan.spectrum()];
     let mut derivative = vec![f32::NAN; field];
-    forward(
-        &plan,
-        weights,
-        &x,
-        activation,
-        &mut y,
-        &mut spectrum,
-        activation.then_some(&mut derivative),
-    );
+    forward(&plan, weights, &x, activation, &mut y, &mut spectrum, activation.then_some(&mut derivative));
     let parameters: Vec<f64> = [wide(&spectral), wide(&linear), wide(&bias)].concat();
     let exact = reference::block(sizes, &parameters, &wide(&x), activation);
     // Single precision, sums of up to some hundred terms.
     assert!(error(&y, &exact) < 3e-6, "{isa:?}: value {}", error(&y, &exact));
 
     let mut dx = vec![f32::NAN; field];
-    let mut gradients = [
-        vec![f32::NAN; spectral.len()],
-        vec![f32::NAN; linear.len()],
-        vec![f32::NAN; bias.len()],
-    ];
+    let mut gradients =
+        [vec![f32::NAN; spectral.len()], vec![f32::NAN; linear.len()], vec![f32::NAN; bias.len()]];
     let [dspectral, dlinear, dbias] = &mut gradients;
     backward(
         &plan,
@@ -148,13 +129,11 @@ fn check_block(isa: Isa, sizes: Sizes, activation: bool) {
         BlockGradients { spectral: dspectral, linear: dlinear, bias: dbias },
     );
     let weight = wide(&dy);
-    let exact = reference::gradient(&wide(&x), &weight, |x| {
-        reference::block(sizes, &parameters, x, activation)
-    });
+    let exact =
+        reference::gradient(&wide(&x), &weight, |x| reference::block(sizes, &parameters, x, activation));
     assert!(error(&dx, &exact) < 5e-6, "{isa:?}: dx {}", error(&dx, &exact));
-    let exact = reference::gradient(&parameters, &weight, |p| {
-        reference::block(sizes, p, &wide(&x), activation)
-    });
+    let exact =
+        reference::gradient(&parameters, &weight, |p| reference::block(sizes, p, &wide(&x), activation));
     let all: Vec<f32> = gradients.concat();
     let parts = [spectral.len(), spectral.len() + linear.len(), all.len()];
     let mut start = 0;
@@ -184,8 +163,7 @@ fn wide_blocks_match_direct_sums() {
     let sizes = Sizes { samples: 1, rows: 26, columns: 36, channels: 32, modes: [24, 22] };
     let mut rng = StdRng::seed_from_u64(3);
     let x = numbers(&mut rng, sizes.cells() * 32);
-    let spectral: Vec<f32> =
-        numbers(&mut rng, sizes.spectral()).iter().map(|v| v * 0.1).collect();
+    let spectral: Vec<f32> = numbers(&mut rng, sizes.spectral()).iter().map(|v| v * 0.1).collect();
     let linear = numbers(&mut rng, 32 * 32);
     let bias = numbers(&mut rng, 32);
     let parameters: Vec<f64> = [wide(&spectral), wide(&linear), wide(&bias)].concat();
@@ -273,8 +251,7 @@ fn the_head_matches_direct_sums_and_central_differences() {
 fn masked_pieces_of_the_head_are_zero_and_the_rest_is_unchanged() {
     let mut rng = StdRng::seed_from_u64(6);
     let window = Window { grid: [3, 4], origin: [0, 0], size: [3, 4] };
-    let parameters: Vec<Vec<f32>> =
-        [2 * 5, 5, 5 * 2, 2].iter().map(|&n| numbers(&mut rng, n)).collect();
+    let parameters: Vec<Vec<f32>> = [2 * 5, 5, 5 * 2, 2].iter().map(|&n| numbers(&mut rng, n)).collect();
     let weights = HeadWeights {
         first: &parameters[0],
         first_bias: &parameters[1],

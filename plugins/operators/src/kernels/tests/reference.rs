@@ -51,9 +51,8 @@ pub(super) fn block(sizes: Sizes, parameters: &[f64], x: &[f64], activation: boo
         for row_mode in 0..sizes.modes[0] {
             let k = row_mode as f64 - (sizes.modes[0] / 2) as f64;
             for l in 0..sizes.column_modes() {
-                let angle = |h: usize, w: usize| {
-                    TAU * (k * h as f64 / rows as f64 + (l * w) as f64 / columns as f64)
-                };
+                let angle =
+                    |h: usize, w: usize| TAU * (k * h as f64 / rows as f64 + (l * w) as f64 / columns as f64);
                 let mut re = vec![0.0; c];
                 let mut im = vec![0.0; c];
                 for cell in 0..cells {

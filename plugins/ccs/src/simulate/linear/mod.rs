@@ -14,9 +14,12 @@
 //! the elimination needs no exchanges between cells. The injector's pressure is bordered: a second
 //! right-hand side carries its column.
 
+mod assembly;
+mod substitution;
+
 use super::dense::{Kernels, leading, padded_rows, work_len};
 use super::mesh::Mesh;
-use super::residual::{FluxDerivatives, System};
+use super::residual::System;
 use std::ops::Range;
 
 /// Coupling of two cells: rows of one, columns of the other, `[pp, ps, sp, ss]`.
@@ -74,6 +77,18 @@ pub(super) struct Update {
     pub(super) pressure: Vec<f64>,
     pub(super) saturation: Vec<f64>,
     pub(super) bhp: f64,
+}
+
+impl Update {
+    /// Largest change of a pressure, bar.
+    pub(super) fn largest_pressure(&self) -> f64 {
+        self.pressure.iter().fold(self.bhp.abs(), |m, dp| m.max(dp.abs()))
+    }
+
+    /// Whether nothing changes by more than rounding does (pressures are some hundred bar).
+    pub(super) fn is_rounding(&self) -> bool {
+        self.largest_pressure() <= 1e-10 && self.saturation.iter().all(|ds| ds.abs() <= 1e-11)
+    }
 }
 
 impl LineSolver {
@@ -173,7 +188,8 @@ impl LineSolver {
         let mesh = system.mesh;
         let close = |c: usize| {
             let [p, s] = self.factored_at[c];
-            (system.pressure[c] - p).abs() <= KEEP_PRESSURE && (system.saturation[c] - s).abs() <= KEEP_SATURATION
+            (system.pressure[c] - p).abs() <= KEEP_PRESSURE
+                && (system.saturation[c] - s).abs() <= KEEP_SATURATION
         };
         let line = |l: usize| !self.renumbered[l] && (mesh.line[l]..mesh.line[l + 1]).all(close);
         // The line at the centre takes up both sweeps and is always made anew.
@@ -225,83 +241,6 @@ impl LineSolver {
                 self.renumbered[l] = true;
             }
             self.centre = outermost;
-        }
-    }
-
-    /// Fills the matrix of line `l` and its couplings to both neighbours.
-    fn assemble(&mut self, system: &System, l: usize, dt: f64) {
-        let mesh = system.mesh;
-        let n = self.size[l];
-        let ld = leading(n);
-        let start = self.matrix_start[l];
-        self.matrices[start..start + n * ld].fill(0.0);
-        let per_day = 1.0 / dt;
-        for c in mesh.line[l]..mesh.line[l + 1] {
-            let s = &system.states[c];
-            let wg = if self.count[c] == 2 { 1.0 / s.gas_density } else { 0.0 };
-            self.weight[c] = [1.0 / s.water_density, wg];
-            self.factored_at[c] = [system.pressure[c], system.saturation[c]];
-            let mass = FluxPair {
-                water: (s.water_mass_p * per_day, s.water_mass_s * per_day),
-                gas: (s.gas_mass_p * per_day, s.gas_mass_s * per_day),
-            };
-            let block = self.weigh(c, &mass, 1.0);
-            self.add(l, c, c, &block);
-        }
-        for f in mesh.inner_faces(l) {
-            let face = mesh.faces[f];
-            let (a, b) = (face.a as usize, face.b as usize);
-            let (from_a, from_b) = pairs(&system.water_flux[f], &system.gas_flux[f]);
-            for (row, sign) in [(a, 1.0), (b, -1.0)] {
-                let block = self.weigh(row, &from_a, sign);
-                self.add(l, row, a, &block);
-                let block = self.weigh(row, &from_b, sign);
-                self.add(l, row, b, &block);
-            }
-        }
-        for f in mesh.cross_faces(l) {
-            let a = mesh.faces[f].a as usize;
-            let (from_a, from_b) = pairs(&system.water_flux[f], &system.gas_flux[f]);
-            let block = self.weigh(a, &from_a, 1.0);
-            self.add(l, a, a, &block);
-            self.upper[f] = self.weigh(a, &from_b, 1.0);
-        }
-        if l > 0 {
-            for f in mesh.cross_faces(l - 1) {
-                let b = mesh.faces[f].b as usize;
-                let (from_a, from_b) = pairs(&system.water_flux[f], &system.gas_flux[f]);
-                let block = self.weigh(b, &from_b, -1.0);
-                self.add(l, b, b, &block);
-                self.lower[f] = self.weigh(b, &from_a, -1.0);
-            }
-        }
-        for c in system.well.iter().flat_map(|w| &w.connections) {
-            if (mesh.line[l]..mesh.line[l + 1]).contains(&c.cell) {
-                let inflow = FluxPair { water: (0.0, 0.0), gas: (c.inflow_p, c.inflow_s) };
-                let block = self.weigh(c.cell, &inflow, -1.0);
-                self.add(l, c.cell, c.cell, &block);
-            }
-        }
-    }
-
-    /// Derivatives of a cell's two rows from those of its component balances.
-    #[inline]
-    fn weigh(&self, row: usize, pair: &FluxPair, sign: f64) -> Block {
-        let [ww, wg] = self.weight[row];
-        let (ww, wg) = (sign * ww, sign * wg);
-        let (gp, gs) = (wg * pair.gas.0, wg * pair.gas.1);
-        [ww * pair.water.0 + gp, ww * pair.water.1 + gs, gp, gs]
-    }
-
-    #[inline]
-    fn add(&mut self, l: usize, row: usize, column: usize, block: &Block) {
-        let (rows, columns) = (usize::from(self.count[row]), usize::from(self.count[column]));
-        let ld = leading(self.size[l]);
-        let at = self.matrix_start[l] + self.offset[row] as usize * ld + self.offset[column] as usize;
-        for r in 0..rows {
-            for c in 0..columns {
-                self.matrices[at + r * ld + c] += block[2 * r + c];
-            }
         }
     }
 
@@ -407,158 +346,4 @@ impl LineSolver {
         }
         simple
     }
-
-    /// Right-hand sides: the residuals, and the column of the bottom-hole pressure.
-    fn load(&mut self, system: &System) {
-        let mesh = system.mesh;
-        for l in 0..mesh.lines() {
-            let start = self.vector_start[l];
-            let end = start + leading(self.size[l]);
-            self.rhs[0][start..end].fill(0.0);
-            self.rhs[1][start..end].fill(0.0);
-            for c in mesh.line[l]..mesh.line[l + 1] {
-                let at = start + self.offset[c] as usize;
-                let [ww, wg] = self.weight[c];
-                let gas = wg * system.gas_residual[c];
-                if self.count[c] > 0 {
-                    self.rhs[0][at] = -(ww * system.water_residual[c] + gas);
-                }
-                if self.count[c] > 1 {
-                    self.rhs[0][at + 1] = -gas;
-                }
-            }
-        }
-        for c in system.well.iter().flat_map(|w| &w.connections) {
-            // Perforated cells always have both unknowns unless they are fixed.
-            if self.count[c.cell] == 2 {
-                let l = mesh.line.partition_point(|s| *s <= c.cell) - 1;
-                let at = self.vector_start[l] + self.offset[c.cell] as usize;
-                let column = -self.weight[c.cell][1] * c.inflow_bhp;
-                self.rhs[1][at] += column;
-                self.rhs[1][at + 1] += column;
-            }
-        }
-    }
-
-    /// Forward elimination of the right-hand sides from both ends and back substitution; the second
-    /// one (the injector's column) only if `two`.
-    fn substitute(&mut self, mesh: &Mesh, two: bool) {
-        let lines = mesh.lines();
-        // The well's column is zero beyond the plume, where the first sweep leaves it so.
-        for l in (self.centre + 1..lines).rev() {
-            self.apply_inverse(l, false);
-            self.couple(mesh, l, l - 1, 0);
-        }
-        for l in 0..self.centre {
-            self.apply_inverse(l, two);
-            self.couple_all(mesh, l, l + 1, two);
-        }
-        self.apply_inverse(self.centre, two);
-        for l in (0..self.centre).rev() {
-            self.couple_all(mesh, l + 1, l, two);
-            self.apply_inverse(l, two);
-        }
-        for l in self.centre + 1..lines {
-            self.couple_all(mesh, l - 1, l, two);
-            self.apply_inverse(l, two);
-        }
-    }
-
-    fn apply_inverse(&mut self, l: usize, two: bool) {
-        let n = self.size[l];
-        let (start, ld) = (self.vector_start[l], leading(n));
-        let m = self.matrix_start[l];
-        let matrix = &self.matrices[m..m + n * ld];
-        let ([b0, b1], [x0, x1]) = (&self.rhs, &mut self.x);
-        let place = start..start + ld;
-        if two {
-            let rhs = [&b0[place.clone()], &b1[place.clone()]];
-            self.kernels.product_two(matrix, n, rhs, [&mut x0[place.clone()], &mut x1[place]]);
-        } else {
-            self.kernels.product(matrix, n, &b0[place.clone()], &mut x0[place]);
-        }
-    }
-
-    fn couple_all(&mut self, mesh: &Mesh, from: usize, to: usize, two: bool) {
-        self.couple(mesh, from, to, 0);
-        if two {
-            self.couple(mesh, from, to, 1);
-        }
-    }
-
-    /// Takes the solution of line `from` out of right-hand side `v` of its neighbour `to`.
-    fn couple(&mut self, mesh: &Mesh, from: usize, to: usize, v: usize) {
-        let outwards = from < to;
-        let (from_start, to_start) = (self.vector_start[from], self.vector_start[to]);
-        for f in mesh.cross_faces(from.min(to)) {
-            let face = mesh.faces[f];
-            let (a, b) = (face.a as usize, face.b as usize);
-            let (source, target, block) =
-                if outwards { (a, b, &self.lower[f]) } else { (b, a, &self.upper[f]) };
-            let (ns, nt) = (usize::from(self.count[source]), usize::from(self.count[target]));
-            let (i, j) = (from_start + self.offset[source] as usize, to_start + self.offset[target] as usize);
-            for e in 0..nt {
-                for u in 0..ns {
-                    self.rhs[v][j + e] -= block[2 * e + u] * self.x[v][i + u];
-                }
-            }
-        }
-    }
-
-    /// Combines both solutions with the injector's equation; false if the result is not finite.
-    fn unload(&mut self, system: &System, update: &mut Update) -> bool {
-        let mesh = system.mesh;
-        update.pressure.clear();
-        update.saturation.clear();
-        update.bhp = 0.0;
-        let place = |c: usize, l: usize| self.vector_start[l] + self.offset[c] as usize;
-        if let Some(well) = &system.well {
-            let (mut slope, mut residual) = (0.0, well.residual());
-            for c in &well.connections {
-                if self.count[c.cell] == 2 {
-                    let l = mesh.line.partition_point(|s| *s <= c.cell) - 1;
-                    let at = place(c.cell, l);
-                    let [x, y] = &self.x;
-                    residual -= c.inflow_p * x[at] + c.inflow_s * x[at + 1];
-                    slope -= c.inflow_bhp - (c.inflow_p * y[at] + c.inflow_s * y[at + 1]);
-                } else {
-                    slope -= c.inflow_bhp;
-                }
-            }
-            if slope == 0.0 {
-                return false;
-            }
-            update.bhp = -residual / slope;
-        }
-        let with_well = system.well.is_some();
-        let mut finite = update.bhp.is_finite();
-        for l in 0..mesh.lines() {
-            for c in mesh.line[l]..mesh.line[l + 1] {
-                let at = place(c, l);
-                let value = |e: usize| {
-                    let correction = if with_well { self.x[1][at + e] * update.bhp } else { 0.0 };
-                    self.x[0][at + e] - correction
-                };
-                let dp = if self.count[c] > 0 { value(0) } else { 0.0 };
-                let ds = if self.count[c] > 1 { value(1) } else { 0.0 };
-                finite &= dp.is_finite() && ds.is_finite();
-                update.pressure.push(dp);
-                update.saturation.push(ds);
-            }
-        }
-        finite
-    }
-}
-
-/// Derivatives of both components' flux with one side's pressure and saturation.
-struct FluxPair {
-    water: (f64, f64),
-    gas: (f64, f64),
-}
-
-fn pairs(water: &FluxDerivatives, gas: &FluxDerivatives) -> (FluxPair, FluxPair) {
-    (
-        FluxPair { water: (water.pa, water.sa), gas: (gas.pa, gas.sa) },
-        FluxPair { water: (water.pb, water.sb), gas: (gas.pb, gas.sb) },
-    )
 }

@@ -1,0 +1,128 @@
+//! What a report shows, from the store's record of a run.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use flow_store::{NodeRecord, NodeState, RunStatus, Store};
+
+use super::{ArtifactInput, NodeInput, ReportInput, StageInput, State, Status};
+use crate::graph::Graph;
+
+/// Collects what the report of a run shows. `path` is the file to write later.
+///
+/// # Errors
+/// When the store cannot be read, or has no such run.
+pub fn gather(store: &Store, run: &str, graph: &Graph, path: PathBuf) -> flow_store::Result<ReportInput> {
+    let record = store.run(run)?;
+    let stages: BTreeMap<&str, usize> =
+        graph.stages.iter().enumerate().map(|(at, stage)| (stage.name.as_str(), at)).collect();
+    let mut edges: Vec<(usize, usize)> = graph
+        .dag
+        .edge_indices()
+        .filter_map(|edge| graph.dag.edge_endpoints(edge))
+        .filter_map(|(a, b)| {
+            let stage = |index: petgraph::graph::NodeIndex| {
+                stages.get(graph.nodes.get(index.index())?.stage.as_str()).copied()
+            };
+            Some((stage(a)?, stage(b)?))
+        })
+        .collect();
+    edges.sort_unstable();
+    edges.dedup();
+    let started = record.as_ref().map_or(0.0, |record| record.start.started);
+    let mut nodes = Vec::new();
+    let mut artifacts = Vec::new();
+    for node in store.nodes(run)? {
+        let Some(&stage) = stages.get(node.stage.as_str()) else { continue };
+        for (at, (wanted, port)) in graph.report.iter().enumerate() {
+            let output = node.outputs.iter().find(|output| *wanted == node.stage && *port == output.port);
+            if let Some(output) = output.filter(|_| node.state == NodeState::Succeeded) {
+                let path = store.artifact_path(&output.digest).unwrap_or_default();
+                let (name, kind) = (node.name.clone(), output.kind);
+                let artifact =
+                    ArtifactInput { node: name, stage: node.stage.clone(), port: port.clone(), kind, path };
+                artifacts.push((at, artifact));
+            }
+        }
+        let series = store.series(run, &node.name)?;
+        let warnings = store.logs(run, &node.name)?.into_iter().filter(|log| log.level == "warning");
+        let warnings = warnings.map(|log| log.message).collect();
+        nodes.push(node_input(node, stage, started, series, warnings));
+    }
+    // In the order of the list; within an entry, in the order of the graph.
+    artifacts.sort_by_key(|(at, _)| *at);
+    let last = nodes.iter().map(|node| node.started_s + node.wall_s).fold(0.0, f64::max);
+    let mut input = ReportInput {
+        path,
+        workflow: graph.name.clone(),
+        description: graph.description.clone(),
+        run: run.to_owned(),
+        status: Status::Interrupted,
+        command: String::new(),
+        started,
+        wall_s: last,
+        facts: Vec::new(),
+        params: graph.params.clone(),
+        stages: graph
+            .stages
+            .iter()
+            .map(|stage| StageInput { name: stage.name.clone(), operation: stage.operation.clone() })
+            .collect(),
+        edges,
+        nodes,
+        artifacts: artifacts.into_iter().map(|(_, artifact)| artifact).collect(),
+    };
+    if let Some(record) = record {
+        input.status = match record.status {
+            RunStatus::Succeeded => Status::Succeeded,
+            RunStatus::Failed => Status::Failed,
+            RunStatus::Interrupted | RunStatus::Died | RunStatus::Running => Status::Interrupted,
+        };
+        input.command = record.start.command;
+        input.wall_s = record.finished.map_or(last, |finished| finished - started);
+        let machine = record.start.machine;
+        input.facts = vec![
+            ("host".into(), machine.host),
+            ("processor".into(), machine.cpu),
+            ("cores".into(), machine.cores.to_string()),
+            ("flow".into(), record.start.engine),
+            ("workflow file".into(), record.start.file),
+        ];
+    }
+    Ok(input)
+}
+
+fn node_input(
+    node: NodeRecord,
+    stage: usize,
+    started: f64,
+    series: Vec<(String, Vec<(u64, f64)>)>,
+    warnings: Vec<String>,
+) -> NodeInput {
+    NodeInput {
+        name: node.name,
+        stage,
+        operation: (node.operation, node.version),
+        key: node.key,
+        state: match node.state {
+            NodeState::Succeeded if node.cached => State::Cached,
+            NodeState::Succeeded => State::Executed,
+            NodeState::Failed => State::Failed,
+            NodeState::Skipped => State::Skipped,
+            NodeState::Cancelled => State::Cancelled,
+        },
+        reason: node.reason,
+        error: node.error,
+        warnings,
+        started_s: (node.started - started).max(0.0),
+        wall_s: node.wall_s,
+        cpu_s: node.cpu_s,
+        peak_rss: node.peak_rss,
+        cost: node.cost.filter(|_| node.cached).map(|cost| (cost.wall_s, cost.cpu_s)),
+        seed: node.seed,
+        params: node.params,
+        inputs: node.inputs.into_iter().map(|input| (input.port, input.from, input.digest)).collect(),
+        outputs: node.outputs.into_iter().map(|o| (o.port, o.kind, o.digest, o.bytes)).collect(),
+        series,
+    }
+}

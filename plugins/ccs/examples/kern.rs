@@ -1,1 +1,0 @@
-fn main(){ flow_ccs::simulate::bench_kernel(); }
