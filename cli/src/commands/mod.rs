@@ -43,7 +43,6 @@ pub(crate) enum Command {
     /// Print the JSON Schema of workflow files, for editors
     Schema(schema::Args),
     /// Print a completion script for a shell
-    /// Print a completion script for a shell.
     Completions(completions::Args),
     /// Serve the built-in plugins over standard input and output. The engine starts this itself.
     #[command(hide = true)]
