@@ -193,6 +193,7 @@ impl Product {
 
     /// The products of a tile. A function of its own, so that the sums are never indexed by a
     /// variable and stay in registers.
+    #[allow(clippy::needless_range_loop, reason = "the index must be seen to be a constant")]
     #[inline(always)]
     unsafe fn sums<S: Simd, const M: usize, const N: usize>(
         &self,
@@ -261,7 +262,10 @@ impl Product {
                 End::Times => {
                     for (i, sum) in sums.iter_mut().enumerate() {
                         for (j, v) in sum.iter_mut().enumerate() {
-                            *v = s.mul(*v, load::<S, N>(s, lanes, self.other.add(offset + i * self.out_row), j));
+                            *v = s.mul(
+                                *v,
+                                load::<S, N>(s, lanes, self.other.add(offset + i * self.out_row), j),
+                            );
                         }
                     }
                 }
@@ -296,20 +300,9 @@ impl Product {
 /// # Safety
 /// The numbers read must exist.
 #[inline(always)]
-pub(super) unsafe fn load<S: Simd, const N: usize>(
-    s: S,
-    lanes: usize,
-    p: *const f32,
-    j: usize,
-) -> S::V {
+pub(super) unsafe fn load<S: Simd, const N: usize>(s: S, lanes: usize, p: *const f32, j: usize) -> S::V {
     // SAFETY: the caller's.
-    unsafe {
-        if N == 2 {
-            s.load(p.add(j * S::LANES))
-        } else {
-            s.load_first(p, lanes)
-        }
-    }
+    unsafe { if N == 2 { s.load(p.add(j * S::LANES)) } else { s.load_first(p, lanes) } }
 }
 
 /// Counterpart of [`load`].
@@ -317,13 +310,7 @@ pub(super) unsafe fn load<S: Simd, const N: usize>(
 /// # Safety
 /// The numbers written must exist.
 #[inline(always)]
-pub(super) unsafe fn store<S: Simd, const N: usize>(
-    s: S,
-    lanes: usize,
-    p: *mut f32,
-    j: usize,
-    v: S::V,
-) {
+pub(super) unsafe fn store<S: Simd, const N: usize>(s: S, lanes: usize, p: *mut f32, j: usize, v: S::V) {
     // SAFETY: the caller's.
     unsafe {
         if N == 2 {

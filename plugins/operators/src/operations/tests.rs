@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use flow_plugin::artifact::{Dataset, DatasetWriter, Table, Variable, metrics::read_metrics};
+use flow_plugin::artifact::{Dataset, DatasetWriter, Variable, metrics::read_metrics, table::Table};
 use flow_plugin::serde_json::json;
 use flow_plugin::testing::Trial;
 use flow_plugin::{ErrorKind, Kind};
@@ -60,7 +60,12 @@ fn a_network_is_trained_stored_applied_and_timed() {
     let at = |name: &str| folder.path().join(name);
     data(&at("data"));
     let train = |name: &str| {
-        Trial::new(at(name)).input("data", Kind::Dataset, at("data")).params(params()).seed(3).run(&Train).unwrap()
+        Trial::new(at(name))
+            .input("data", Kind::Dataset, at("data"))
+            .params(params())
+            .seed(3)
+            .run(&Train)
+            .unwrap()
     };
     let (one, two) = (train("one"), train("two"));
     for file in ["model/model.safetensors", "model/config.json", "history", "metrics"] {
