@@ -78,7 +78,7 @@ pub fn gather(store: &Store, run: &str, graph: &Graph, path: PathBuf) -> flow_st
             RunStatus::Failed => Status::Failed,
             RunStatus::Interrupted | RunStatus::Died | RunStatus::Running => Status::Interrupted,
         };
-        input.command = record.start.command;
+        input.command = format!("flow {}", record.start.command);
         input.wall_s = record.finished.map_or(last, |finished| finished - started);
         let machine = record.start.machine;
         input.facts = vec![
