@@ -30,6 +30,7 @@ impl Renderer for Plain {
             Event::NodeStarted { .. }
             | Event::NodeWaits { .. }
             | Event::NodeRetries { .. }
+            | Event::Warning { .. }
             | Event::Log { .. } => {
                 if let Some(line) = line(event) {
                     say(&line);
@@ -37,7 +38,6 @@ impl Renderer for Plain {
             }
             Event::NodeFinished { .. } => summary::node(event).iter().for_each(|line| say(line)),
             Event::ReportWritten { path } => self.report = Some(path.clone()),
-            Event::ReportFailed { message } => self.report = Some(format!("not written: {message}")),
             Event::RunFinished(end) => {
                 summary::run(end, self.report.as_deref()).iter().for_each(|line| say(line));
             }
@@ -66,6 +66,7 @@ pub(super) fn line(event: &Event) -> Option<String> {
         Event::Log { node, level, message } if level == "warning" => {
             Some(format!("{YELLOW}warning{RESET}  {}: {}", clean(node), clean(message)))
         }
+        Event::Warning { message } => Some(format!("{YELLOW}warning{RESET}  {}", clean(message))),
         _ => None,
     }
 }

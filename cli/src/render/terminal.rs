@@ -117,7 +117,7 @@ impl Renderer for Terminal {
                     running.metric(name, value.0);
                 }
             }
-            Event::NodeWaits { .. } | Event::Log { .. } => {
+            Event::NodeWaits { .. } | Event::Log { .. } | Event::Warning { .. } => {
                 if let Some(line) = plain::line(event) {
                     self.say(&line);
                 }
@@ -142,7 +142,6 @@ impl Renderer for Terminal {
                 }
             }
             Event::ReportWritten { path } => self.report = Some(path.clone()),
-            Event::ReportFailed { message } => self.report = Some(format!("not written: {message}")),
             Event::RunFinished(end) => {
                 self.all.finish_and_clear();
                 let _ = self.bars.clear();

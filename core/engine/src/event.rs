@@ -101,15 +101,15 @@ pub enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         error: Option<Failure>,
     },
+    /// Something is not as it should be, and the run goes on.
+    Warning {
+        /// What.
+        message: String,
+    },
     /// The report has been written.
     ReportWritten {
         /// Where.
         path: String,
-    },
-    /// The report could not be written. The run's results are in the store all the same.
-    ReportFailed {
-        /// Why.
-        message: String,
     },
     /// The run has ended. Always the last event.
     RunFinished(Summary),

@@ -7,29 +7,14 @@ pub enum Error {
     /// The configuration is wrong or does not fit the data.
     #[error("{0}")]
     Config(String),
-    /// The data is wrong.
+    /// The data, a model or a checkpoint is wrong.
     #[error("{0}")]
     Data(String),
-    /// A model or checkpoint cannot be read.
-    #[error("cannot read {path}: {reason}")]
-    Read {
-        /// The file.
-        path: String,
-        /// Why.
-        reason: String,
-    },
-    /// A file cannot be written.
-    #[error("cannot write {path}: {reason}")]
-    Write {
-        /// The file.
-        path: String,
-        /// Why.
-        reason: String,
-    },
+    /// A checkpoint cannot be written.
+    #[error("cannot save a checkpoint: {0}")]
+    Checkpoint(String),
     /// The loss is not a finite number any more.
-    #[error(
-        "the loss became {loss} in epoch {epoch}; a smaller `learning_rate` or a longer `warmup` may help"
-    )]
+    #[error("the loss became {loss} in epoch {epoch}; a smaller `learning_rate` or a longer `warmup` may help")]
     Diverged {
         /// The epoch, counted from 1.
         epoch: usize,

@@ -8,10 +8,15 @@ mod error;
 pub mod fno;
 mod kernels;
 pub mod loss;
+mod operations;
 pub mod ops;
 pub mod optim;
+pub mod samples;
+pub mod train;
+pub mod weights;
 
 pub use error::{Error, Result};
+
 pub use fno::{Fno, FnoConfig};
 pub use kernels::{Isa, SpectralPlan, Window, release_buffers};
 
@@ -21,4 +26,15 @@ use flow_plugin::Plugin;
 #[must_use]
 pub fn plugin() -> Plugin {
     Plugin::new("operators", env!("CARGO_PKG_VERSION"), "Neural operators: training and prediction.")
+}
+
+use flow_plugin::Plugin;
+
+/// The plugin `operators`.
+#[must_use]
+pub fn plugin() -> Plugin {
+    Plugin::new("operators", env!("CARGO_PKG_VERSION"), "Neural operators: training, prediction, timing.")
+        .with(operations::Train)
+        .with(operations::Predict)
+        .with(operations::Time)
 }

@@ -162,12 +162,10 @@ impl Kernel for RowSums<'_> {
                     totals[0] = s.fma(error, error, totals[0]);
                     totals[1] = s.fma(truth, truth, totals[1]);
                     if interior {
-                        let slope = |x: &[f32]| {
-                            let next = s.load_first(x.as_ptr().add(at + channels), lanes);
-                            s.sub(next, s.load_first(x.as_ptr().add(at - channels), lanes))
-                        };
-                        let truth = slope(y);
-                        let error = s.mul(s.sub(slope(p), truth), inverse);
+                        let (left, right) = (at - channels, at + channels);
+                        let truth = difference(s, y, right, y, left, lanes);
+                        let slope = difference(s, p, right, p, left, lanes);
+                        let error = s.mul(s.sub(slope, truth), inverse);
                         let truth = s.mul(truth, inverse);
                         totals[2] = s.fma(error, error, totals[2]);
                         totals[3] = s.fma(truth, truth, totals[3]);
@@ -182,6 +180,26 @@ impl Kernel for RowSums<'_> {
             unsafe { s.store(lanes.as_mut_ptr(), total) };
             *sum = lanes.iter().sum();
         }
+    }
+}
+
+/// `a[i..] - b[j..]`, the first `lanes`.
+///
+/// # Safety
+/// The numbers read must exist.
+#[inline(always)]
+unsafe fn difference<S: Simd>(
+    s: S,
+    a: &[f32],
+    i: usize,
+    b: &[f32],
+    j: usize,
+    lanes: usize,
+) -> S::V {
+    // SAFETY: the caller's.
+    unsafe {
+        let left = s.load_first(a.as_ptr().add(i), lanes);
+        s.sub(left, s.load_first(b.as_ptr().add(j), lanes))
     }
 }
 
@@ -234,11 +252,9 @@ impl Kernel for Gradient<'_> {
                     // SAFETY: the cells on both sides of an interior cell exist.
                     unsafe {
                         let (left, right) = (at - channels, at + channels);
-                        let error = |at: usize| {
-                            let truth = s.load_first(y.as_ptr().add(at), lanes);
-                            s.sub(s.load_first(p.as_ptr().add(at), lanes), truth)
-                        };
-                        let change = s.mul(factor, s.sub(error(right), error(left)));
+                        let error_right = difference(s, p, right, y, right, lanes);
+                        let error_left = difference(s, p, left, y, left, lanes);
+                        let change = s.mul(factor, s.sub(error_right, error_left));
                         let g = gradient.as_mut_ptr();
                         let sum = s.add(s.load_first(g.add(right), lanes), change);
                         s.store_first(g.add(right), sum, lanes);

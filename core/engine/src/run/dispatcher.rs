@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use flow_plugin::Digest;
-use flow_store::{Claim, Hit, NewComputation, NodeState, RunEnd, RunStatus, Store, Usage};
+use flow_store::{Hit, NewComputation, NodeState, RunEnd, RunStatus, Store, Usage};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
 use super::executor::{End, Executor, Report, Stop};
 use super::node::{Phase, Progress};
+use super::publish::publish;
 use super::slots::Slots;
 use super::writer::{Ended, Writer, Written};
 use super::{Error, Options, machine};
@@ -19,15 +20,6 @@ use crate::catalog::Catalog;
 use crate::event::{Event, Failure, Summary};
 use crate::graph::{Graph, NodeId};
 use crate::plan::{self, History, Resolver};
-
-/// How often a node that another run computes is looked at.
-const POLL: Duration = Duration::from_millis(150);
-
-/// Nodes shorter than this are claimed many at a time.
-const SHORT: Duration = Duration::from_millis(50);
-
-/// How many short nodes are claimed at a time, per core.
-const CLAIMS_PER_CORE: usize = 16;
 
 /// The wait before the second attempt; it doubles with each further one.
 const BACK_OFF: Duration = Duration::from_secs(1);
@@ -71,6 +63,7 @@ pub(super) async fn dispatch(parts: Parts<'_>, store: Store, started: f64) -> Re
         retries: BTreeMap::new(),
         paths: HashMap::new(),
         stop: Stop::No,
+        outbox: Vec::new(),
         short: (0.0, 0),
     };
     dispatcher.carry_through(reports, written).await?;
@@ -91,15 +84,17 @@ pub(super) struct Dispatcher<'a> {
     pub(super) ready: BTreeSet<(bool, NodeId)>,
     /// Nodes that are ours to run, and wait for a slot.
     pub(super) claimed: BTreeSet<(bool, NodeId)>,
-    claiming: usize,
-    theirs: Vec<NodeId>,
-    poll: Option<Instant>,
+    pub(super) claiming: usize,
+    pub(super) theirs: Vec<NodeId>,
+    pub(super) poll: Option<Instant>,
     retries: BTreeMap<(Instant, NodeId), ()>,
     /// Where artifacts lie that this run has checked or made.
     pub(super) paths: HashMap<Digest, PathBuf>,
     pub(super) stop: Stop,
+    /// Ended nodes that the writer is not told of yet.
+    outbox: Vec<Ended>,
     /// Wall seconds and number of the nodes computed so far.
-    short: (f64, u32),
+    pub(super) short: (f64, u32),
 }
 
 impl Dispatcher<'_> {
@@ -114,6 +109,7 @@ impl Dispatcher<'_> {
         self.todo = sources.filter(|id| self.nodes[id.0].waits_for.is_empty()).collect();
         loop {
             self.advance()?;
+            self.flush();
             if self.is_done() {
                 return Ok(());
             }
@@ -137,6 +133,13 @@ impl Dispatcher<'_> {
         }
     }
 
+    /// Tells the writer what has ended since the last time.
+    fn flush(&mut self) {
+        if !self.outbox.is_empty() {
+            self.writer.ended(std::mem::take(&mut self.outbox));
+        }
+    }
+
     /// Whether there is nothing more to wait for.
     fn is_done(&self) -> bool {
         let idle = self.open == 0;
@@ -153,8 +156,12 @@ impl Dispatcher<'_> {
         if self.stop != Stop::No {
             return Ok(());
         }
-        while let Some(id) = self.todo.pop_front() {
-            self.settle(id)?;
+        if !self.todo.is_empty() {
+            let store = self.parts.store;
+            let _snapshot = store.snapshot().map_err(Error::Store)?;
+            while let Some(id) = self.todo.pop_front() {
+                self.settle(id)?;
+            }
         }
         let mut waiting = std::mem::take(&mut self.claimed);
         while let Some((measures, id)) = waiting.pop_first() {
@@ -210,13 +217,13 @@ impl Dispatcher<'_> {
         Ok(())
     }
 
-    fn make_ready(&mut self, id: NodeId) {
+    pub(super) fn make_ready(&mut self, id: NodeId) {
         self.nodes[id.0].phase = Phase::Ready;
         self.ready.insert((self.parts.graph.node(id).measures, id));
     }
 
     /// The node's result was there already.
-    fn cached(&mut self, id: NodeId, hit: Hit, reason: &str) {
+    pub(super) fn cached(&mut self, id: NodeId, hit: Hit, reason: &str) {
         let progress = &mut self.nodes[id.0];
         progress.cached = true;
         progress.usage = hit.usage;
@@ -224,35 +231,6 @@ impl Dispatcher<'_> {
         reason.clone_into(&mut progress.reason);
         self.record(id, NodeState::Succeeded, None);
         self.ended(id, NodeState::Succeeded);
-    }
-
-    /// Asks for claims, a few at a time so that another run can share the work, but not one by one where
-    /// nodes are short.
-    fn claim(&mut self) {
-        if self.claiming > 0 || self.ready.is_empty() {
-            return;
-        }
-        let (seconds, count) = self.short;
-        let short = count > 0 && seconds / f64::from(count) < SHORT.as_secs_f64();
-        let wanted = if short {
-            (CLAIMS_PER_CORE * self.parts.options.cores).saturating_sub(self.claimed.len())
-        } else {
-            self.slots.free()
-        };
-        let mut keys = Vec::new();
-        while keys.len() < wanted
-            && let Some((_, id)) = self.ready.pop_first()
-        {
-            let progress = &mut self.nodes[id.0];
-            if let Some(key) = progress.key {
-                progress.phase = Phase::Claiming;
-                keys.push((id, key, progress.again));
-            }
-        }
-        if !keys.is_empty() {
-            self.claiming = keys.len();
-            self.writer.claim(keys);
-        }
     }
 
     fn written(&mut self, answer: Written) -> Result<(), Error> {
@@ -274,36 +252,6 @@ impl Dispatcher<'_> {
             Written::Failed(error) => {
                 self.executor.stop(Stop::Kill);
                 return Err(Error::Store(error));
-            }
-        }
-        Ok(())
-    }
-
-    fn claimed(&mut self, id: NodeId, claim: Claim) -> Result<(), Error> {
-        let progress = &mut self.nodes[id.0];
-        match claim {
-            Claim::Ours => {
-                progress.phase = Phase::Claimed;
-                self.claimed.insert((self.parts.graph.node(id).measures, id));
-            }
-            Claim::Theirs(run) => {
-                if !self.theirs.contains(&id) {
-                    self.theirs.push(id);
-                    let node = self.parts.graph.node(id).name.clone();
-                    (self.parts.sink)(&Event::NodeWaits { node, run });
-                }
-                progress.phase = Phase::Theirs;
-                self.poll.get_or_insert(Instant::now() + POLL);
-            }
-            Claim::Done => {
-                let hit = match progress.key {
-                    Some(key) => self.parts.store.lookup(&key).map_err(Error::Store)?,
-                    None => None,
-                };
-                match hit {
-                    Some(hit) => self.cached(id, hit, "another run has computed it meanwhile"),
-                    None => self.make_ready(id),
-                }
             }
         }
         Ok(())
@@ -408,7 +356,7 @@ impl Dispatcher<'_> {
         });
         let scratch = progress.scratch.take();
         let record = progress.record(id, node, self.parts.resolver.recipe(id), state);
-        self.writer.ended(Ended { id, node: record, computation, scratch, checkpoints });
+        self.outbox.push(Ended { id, node: record, computation, scratch, checkpoints });
     }
 
     /// A node has ended: says so, and sees to those that wait for it.
@@ -440,6 +388,7 @@ impl Dispatcher<'_> {
             self.log(id, "warning", "computing it again gave other bytes than before".to_owned());
             self.reopen_downstream(id);
         }
+        self.publish(id);
         for next in self.parts.graph.downstream(id) {
             let progress = &mut self.nodes[next.0];
             if progress.waits_for.remove(&id)
@@ -447,6 +396,19 @@ impl Dispatcher<'_> {
                 && progress.phase == Phase::Waiting
             {
                 self.todo.push_back(next);
+            }
+        }
+    }
+
+    fn publish(&mut self, id: NodeId) {
+        let node = self.parts.graph.node(id);
+        for (port, path) in &node.publish {
+            let outputs = self.nodes[id.0].outputs.iter().flatten();
+            let Some(output) = outputs.clone().find(|output| output.port == *port) else { continue };
+            let to = self.parts.graph.root.join(path);
+            let said = publish(self.parts.store, output, &to).unwrap_or_else(Some);
+            if let Some(warning) = said {
+                self.log(id, "warning", warning);
             }
         }
     }
@@ -491,16 +453,7 @@ impl Dispatcher<'_> {
         }
         if self.poll.is_some_and(|at| at <= now) {
             self.poll = None;
-            for id in std::mem::take(&mut self.theirs) {
-                self.theirs_again(id);
-            }
-        }
-    }
-
-    /// Another run was computing this node: asks again.
-    fn theirs_again(&mut self, id: NodeId) {
-        if self.nodes[id.0].phase == Phase::Theirs {
-            self.make_ready(id);
+            self.ask_again();
         }
     }
 
@@ -526,6 +479,7 @@ impl Dispatcher<'_> {
         };
         let saved_s = self.nodes.iter().filter(|node| node.cached).map(|node| node.usage.wall_s).sum();
         let finished = flow_store::now();
+        self.flush();
         self.writer.finish(RunEnd { status, finished, executed, cached, failed, skipped });
         Summary { status, executed, cached, failed, skipped, wall_s: finished - started, saved_s }
     }

@@ -17,6 +17,8 @@ mod dispatcher;
 mod executor;
 mod machine;
 mod node;
+mod publish;
+mod share;
 mod slots;
 mod start;
 mod worker;
@@ -124,20 +126,21 @@ pub fn run(
     let summary = runtime.block_on(dispatcher::dispatch(parts, store, started))?;
     drop(runtime);
     drop(lock);
-    match write_report(&reader, graph, &run) {
-        Ok(path) => sink(&Event::ReportWritten { path: path.to_string_lossy().into_owned() }),
-        // The results are in the store all the same.
-        Err(message) => sink(&Event::ReportFailed { message }),
-    }
+    report(graph, &reader, &run, sink);
     sink(&Event::RunFinished(summary.clone()));
     Ok(Outcome { run, summary })
 }
 
-/// Writes the run's report, and gives its path or the reason why there is none.
-fn write_report(store: &Store, graph: &Graph, run: &str) -> Result<PathBuf, String> {
-    let path = store.root().join("runs").join(run).join("report.html");
-    let input = report::gather(store, run, graph, path).map_err(|error| error.to_string())?;
-    report::write(&input).map_err(|error| format!("{}: {error}", input.path.display()))
+/// Writes the run's report. The results are in the store whatever becomes of it, so a failure is a warning.
+fn report(graph: &Graph, store: &Store, run: &str, sink: &mut dyn FnMut(&Event)) {
+    let path = store.run_folder(run).join("report.html");
+    let written = report::gather(store, run, graph, path)
+        .map_err(|error| error.to_string())
+        .and_then(|input| report::write(&input).map_err(|error| error.to_string()));
+    sink(&match written {
+        Ok(path) => Event::ReportWritten { path: path.to_string_lossy().into_owned() },
+        Err(error) => Event::Warning { message: format!("the report could not be written: {error}") },
+    });
 }
 
 impl Outcome {

@@ -12,8 +12,8 @@ use crate::graph::NodeId;
 
 /// What the dispatcher asks the writer for.
 enum Request {
-    /// Record a node that has ended.
-    Ended(Box<Ended>),
+    /// Record nodes that have ended.
+    Ended(Vec<Ended>),
     /// Claim keys; those to be computed again also if they have been computed.
     Claim(Vec<(NodeId, Digest, bool)>),
     /// Record the end of the run.
@@ -70,8 +70,8 @@ impl Writer {
         }
     }
 
-    pub(super) fn ended(&self, ended: Ended) {
-        self.send(Request::Ended(Box::new(ended)));
+    pub(super) fn ended(&self, ended: Vec<Ended>) {
+        self.send(Request::Ended(ended));
     }
 
     pub(super) fn claim(&self, keys: Vec<(NodeId, Digest, bool)>) {
@@ -103,10 +103,12 @@ fn serve(
             (Batch::default(), Vec::new(), Vec::new(), Vec::new());
         for request in std::iter::once(first).chain(queue.try_iter()) {
             match request {
-                Request::Ended(ended) => {
-                    ids.push(ended.id);
-                    batch.push(ended.node, ended.computation);
-                    tidy.push((ended.scratch, ended.checkpoints));
+                Request::Ended(all) => {
+                    for ended in all {
+                        ids.push(ended.id);
+                        batch.push(ended.node, ended.computation);
+                        tidy.push((ended.scratch, ended.checkpoints));
+                    }
                 }
                 Request::Claim(keys) => claims.extend(keys),
                 Request::Finish(end) => finished = Some(end),

@@ -191,6 +191,59 @@ impl Product {
         }
     }
 
+    /// The products of a tile. A function of its own, so that the sums are never indexed by a
+    /// variable and stay in registers.
+    #[inline(always)]
+    unsafe fn sums<S: Simd, const M: usize, const N: usize>(
+        &self,
+        s: S,
+        row: usize,
+        column: usize,
+        lanes: usize,
+        offset: usize,
+    ) -> [[S::V; N]; M] {
+        // SAFETY: the caller's.
+        unsafe {
+            let mut sums = [[s.splat(0.0); N]; M];
+            if self.init != Init::Zero {
+                let (start, step) = if self.init == Init::Bias {
+                    (self.bias.wrapping_add(column), 0)
+                } else {
+                    (self.out.wrapping_add(offset).cast_const(), self.out_row)
+                };
+                for i in 0..M {
+                    for j in 0..N {
+                        sums[i][j] = load::<S, N>(s, lanes, start.add(i * step), j);
+                    }
+                }
+            }
+            let mut a = self.a.wrapping_add(row * self.a_row);
+            let mut b = self.b.wrapping_add(column);
+            for _ in 0..self.depth {
+                let mut right = [s.splat(0.0); N];
+                for (j, v) in right.iter_mut().enumerate() {
+                    *v = load::<S, N>(s, lanes, b, j);
+                }
+                for i in 0..M {
+                    let left = s.splat(*a.add(i * self.a_row));
+                    for j in 0..N {
+                        sums[i][j] = s.fma(left, right[j], sums[i][j]);
+                    }
+                }
+                a = a.wrapping_add(self.a_step);
+                b = b.wrapping_add(self.b_row);
+            }
+            // A copy: what happens to it later does not force the sums above into memory.
+            let mut copy = [[s.splat(0.0); N]; M];
+            for i in 0..M {
+                for j in 0..N {
+                    copy[i][j] = sums[i][j];
+                }
+            }
+            copy
+        }
+    }
+
     #[inline(always)]
     unsafe fn tile<S: Simd, const M: usize, const N: usize>(
         &self,
@@ -201,51 +254,14 @@ impl Product {
     ) {
         // SAFETY: the caller's.
         unsafe {
-            let load = |p: *const f32, j: usize| {
-                if N == 2 { s.load(p.add(j * S::LANES)) } else { s.load_first(p, lanes) }
-            };
-            let store = |p: *mut f32, j: usize, v: S::V| {
-                if N == 2 {
-                    s.store(p.add(j * S::LANES), v);
-                } else {
-                    s.store_first(p, v, lanes);
-                }
-            };
             let offset = row * self.out_row + column;
-            let mut sums = [[s.splat(0.0); N]; M];
-            if self.init != Init::Zero {
-                for (i, sum) in sums.iter_mut().enumerate() {
-                    for (j, v) in sum.iter_mut().enumerate() {
-                        *v = if self.init == Init::Bias {
-                            load(self.bias.add(column), j)
-                        } else {
-                            load(self.out.add(offset + i * self.out_row), j)
-                        };
-                    }
-                }
-            }
-            let mut a = self.a.add(row * self.a_row);
-            let mut b = self.b.add(column);
-            for _ in 0..self.depth {
-                let mut right = [s.splat(0.0); N];
-                for (j, v) in right.iter_mut().enumerate() {
-                    *v = load(b, j);
-                }
-                for (i, sum) in sums.iter_mut().enumerate() {
-                    let left = s.splat(*a.add(i * self.a_row));
-                    for (v, r) in sum.iter_mut().zip(right) {
-                        *v = s.fma(left, r, *v);
-                    }
-                }
-                a = a.wrapping_add(self.a_step);
-                b = b.wrapping_add(self.b_row);
-            }
+            let mut sums = self.sums::<S, M, N>(s, row, column, lanes, offset);
             match self.end {
                 End::Store => {}
                 End::Times => {
                     for (i, sum) in sums.iter_mut().enumerate() {
                         for (j, v) in sum.iter_mut().enumerate() {
-                            *v = s.mul(*v, load(self.other.add(offset + i * self.out_row), j));
+                            *v = s.mul(*v, load::<S, N>(s, lanes, self.other.add(offset + i * self.out_row), j));
                         }
                     }
                 }
@@ -260,7 +276,7 @@ impl Product {
                     for (i, sum) in sums.iter_mut().enumerate() {
                         for (j, v) in sum.iter_mut().enumerate() {
                             let (value, derivative) = gelu(s, *v);
-                            store(self.other.add(offset + i * self.out_row), j, derivative);
+                            store::<S, N>(s, lanes, self.other.add(offset + i * self.out_row), j, derivative);
                             *v = value;
                         }
                     }
@@ -268,9 +284,52 @@ impl Product {
             }
             for (i, sum) in sums.iter().enumerate() {
                 for (j, v) in sum.iter().enumerate() {
-                    store(self.out.add(offset + i * self.out_row), j, *v);
+                    store::<S, N>(s, lanes, self.out.add(offset + i * self.out_row), j, *v);
                 }
             }
+        }
+    }
+}
+
+/// Vector `j` of a tile's row: whole when the tile is two vectors wide, else the first `lanes`.
+///
+/// # Safety
+/// The numbers read must exist.
+#[inline(always)]
+pub(super) unsafe fn load<S: Simd, const N: usize>(
+    s: S,
+    lanes: usize,
+    p: *const f32,
+    j: usize,
+) -> S::V {
+    // SAFETY: the caller's.
+    unsafe {
+        if N == 2 {
+            s.load(p.add(j * S::LANES))
+        } else {
+            s.load_first(p, lanes)
+        }
+    }
+}
+
+/// Counterpart of [`load`].
+///
+/// # Safety
+/// The numbers written must exist.
+#[inline(always)]
+pub(super) unsafe fn store<S: Simd, const N: usize>(
+    s: S,
+    lanes: usize,
+    p: *mut f32,
+    j: usize,
+    v: S::V,
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        if N == 2 {
+            s.store(p.add(j * S::LANES), v);
+        } else {
+            s.store_first(p, v, lanes);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Inverse transform along one axis, joined with a pointwise linear map and an activation.
 
 use super::gelu::gelu;
-use super::gemm::{Left, Right};
+use super::gemm::{Left, Right, load, store};
 use super::simd::{Isa, Kernel, Simd, dispatch};
 
 /// A pointwise linear map added to the transform: `Σ_i input[j, i] weight[i, c]`.
@@ -55,8 +55,10 @@ pub(crate) fn synthesize(
     let pairs = length / 2 + 1;
     let last = (length - 1) * out_row + n;
     assert!(out.len() >= last, "output too short");
-    for (left, right, depth) in [(args.cos, args.even, args.even_depth), (args.sin, args.odd, args.odd_depth)]
-    {
+    for (left, right, depth) in [
+        (args.cos, args.even, args.even_depth),
+        (args.sin, args.odd, args.odd_depth),
+    ] {
         if depth > 0 {
             assert!(
                 left.data.len() > (pairs - 1) * left.row + (depth - 1) * left.step,
@@ -78,7 +80,16 @@ pub(crate) fn synthesize(
             (true, derivative.as_mut_ptr())
         }
     };
-    dispatch(isa, Rows { args, out: out.as_mut_ptr(), out_row, gelu, derivative });
+    dispatch(
+        isa,
+        Rows {
+            args,
+            out: out.as_mut_ptr(),
+            out_row,
+            gelu,
+            derivative,
+        },
+    );
 }
 
 /// What [`synthesize`] applies last.
@@ -158,43 +169,13 @@ impl Rows<'_, '_> {
     ) {
         // SAFETY: the caller's.
         unsafe {
-            let load = |p: *const f32, j: usize| {
-                if N == 2 { s.load(p.add(j * S::LANES)) } else { s.load_first(p, lanes) }
-            };
-            let store = |p: *mut f32, j: usize, v: S::V| {
-                if N == 2 {
-                    s.store(p.add(j * S::LANES), v);
-                } else {
-                    s.store_first(p, v, lanes);
-                }
-            };
             let zero = s.splat(0.0);
-            let product = |left: Left<'_>, right: Right<'_>, depth: usize| {
-                let mut sums = [[zero; N]; P];
-                let mut a = left.data.as_ptr().add(first * left.row);
-                let mut b = right.data.as_ptr().add(column);
-                for _ in 0..depth {
-                    let mut r = [zero; N];
-                    for (j, v) in r.iter_mut().enumerate() {
-                        *v = load(b, j);
-                    }
-                    for (i, sum) in sums.iter_mut().enumerate() {
-                        let l = s.splat(*a.add(i * left.row));
-                        for (v, r) in sum.iter_mut().zip(r) {
-                            *v = s.fma(l, r, *v);
-                        }
-                    }
-                    a = a.wrapping_add(left.step);
-                    b = b.wrapping_add(right.row);
-                }
-                sums
-            };
-            let mut near = product(self.args.cos, self.args.even, self.args.even_depth);
-            let mut far = product(self.args.sin, self.args.odd, self.args.odd_depth);
+            let mut near = product::<S, P, N>(s, [first, column, lanes], self.args.cos, self.args.even, self.args.even_depth);
+            let mut far = product::<S, P, N>(s, [first, column, lanes], self.args.sin, self.args.odd, self.args.odd_depth);
             let mut bias = [zero; N];
             if let Some(values) = self.args.bias {
                 for (j, v) in bias.iter_mut().enumerate() {
-                    *v = load(values.as_ptr().add(column), j);
+                    *v = load::<S, N>(s, lanes, values.as_ptr().add(column), j);
                 }
             }
             for i in 0..P {
@@ -206,23 +187,20 @@ impl Rows<'_, '_> {
             }
             // The middle of the axis and its start are their own mirror images: computed twice,
             // stored twice, the same.
-            let mirror = |i: usize| {
-                let j = first + i;
-                if j == 0 { 0 } else { self.args.length - j }
-            };
+            let length = self.args.length;
             if let Some(p) = self.args.pointwise {
                 let input = p.input.as_ptr();
                 let mut here = [input; P];
                 let mut there = [input; P];
                 for i in 0..P {
                     here[i] = input.add((first + i) * p.channels);
-                    there[i] = input.add(mirror(i) * p.channels);
+                    there[i] = input.add(mirror(length, first + i) * p.channels);
                 }
-                let mut b = p.weight.as_ptr().add(column);
+                let mut b = p.weight.as_ptr().wrapping_add(column);
                 for k in 0..p.channels {
                     let mut r = [zero; N];
                     for (j, v) in r.iter_mut().enumerate() {
-                        *v = load(b, j);
+                        *v = load::<S, N>(s, lanes, b, j);
                     }
                     for i in 0..P {
                         let l = s.splat(*here[i].add(k));
@@ -238,21 +216,62 @@ impl Rows<'_, '_> {
                 }
             }
             for i in 0..P {
-                for (position, sums) in [(first + i, near[i]), (mirror(i), far[i])] {
+                for (position, sums) in [(first + i, near[i]), (mirror(length, first + i), far[i])] {
                     let offset = position * self.out_row + column;
                     for (j, v) in sums.iter().enumerate() {
                         let mut value = *v;
                         if self.gelu {
                             let (y, slope) = gelu(s, value);
                             if !self.derivative.is_null() {
-                                store(self.derivative.add(offset), j, slope);
+                                store::<S, N>(s, lanes, self.derivative.add(offset), j, slope);
                             }
                             value = y;
                         }
-                        store(self.out.add(offset), j, value);
+                        store::<S, N>(s, lanes, self.out.add(offset), j, value);
                     }
                 }
             }
         }
+    }
+}
+
+/// The position that mirrors `j` on an axis of `length`.
+#[inline(always)]
+fn mirror(length: usize, j: usize) -> usize {
+    if j == 0 { 0 } else { length - j }
+}
+
+/// `Σ_k left[first + i, k] right[k, column + j]` for a tile of `P` rows.
+///
+/// # Safety
+/// The numbers read must exist.
+#[inline(always)]
+unsafe fn product<S: Simd, const P: usize, const N: usize>(
+    s: S,
+    [first, column, lanes]: [usize; 3],
+    left: Left<'_>,
+    right: Right<'_>,
+    depth: usize,
+) -> [[S::V; N]; P] {
+    // SAFETY: the caller's.
+    unsafe {
+        let mut sums = [[s.splat(0.0); N]; P];
+        let mut a = left.data.as_ptr().wrapping_add(first * left.row);
+        let mut b = right.data.as_ptr().wrapping_add(column);
+        for _ in 0..depth {
+            let mut r = [s.splat(0.0); N];
+            for (j, v) in r.iter_mut().enumerate() {
+                *v = load::<S, N>(s, lanes, b, j);
+            }
+            for (i, sum) in sums.iter_mut().enumerate() {
+                let l = s.splat(*a.add(i * left.row));
+                for (v, r) in sum.iter_mut().zip(r) {
+                    *v = s.fma(l, r, *v);
+                }
+            }
+            a = a.wrapping_add(left.step);
+            b = b.wrapping_add(right.row);
+        }
+        sums
     }
 }

@@ -1,0 +1,119 @@
+//! Data sets as samples.
+
+use flow_plugin::artifact::{DType, Dataset, Variable};
+use flow_plugin::{Error, Result};
+
+use crate::fno::PositionalEmbedding;
+use crate::samples::{Samples, channels_last};
+
+/// A variable of the form (sample, channel, row, column).
+pub(super) fn fields<'a>(dataset: &'a Dataset, name: &str) -> Result<&'a Variable> {
+    let variable = dataset.variable(name)?;
+    if variable.dims.len() != 4 || variable.is_empty() {
+        return Err(Error::bad_input(format!(
+            "variable `{name}` has dimensions ({}); (sample, channel, row, column) are expected, none of \
+             them empty",
+            variable.dims.join(", ")
+        )));
+    }
+    Ok(variable)
+}
+
+/// The input of some rows (samples), channels last.
+pub(super) fn inputs(
+    dataset: &Dataset,
+    name: &str,
+    rows: std::ops::Range<usize>,
+    embedding: PositionalEmbedding,
+) -> Result<Vec<f32>> {
+    let shape = &fields(dataset, name)?.shape;
+    let values = dataset.read_rows::<f32>(name, rows)?;
+    Ok(channels_last(&values, shape[1], [shape[2], shape[3]], embedding))
+}
+
+/// The mask of some rows; ones where the data has none.
+pub(super) fn mask(
+    dataset: &Dataset,
+    name: Option<&str>,
+    rows: std::ops::Range<usize>,
+    size: [usize; 2],
+) -> Result<Vec<u8>> {
+    let cells = size[0] * size[1];
+    let Some(name) = name else { return Ok(vec![1; rows.len() * cells]) };
+    let variable = dataset.variable(name)?;
+    if variable.shape.get(1..) != Some(&size[..]) {
+        return Err(Error::bad_input(format!(
+            "mask `{name}` has shape {:?}; (sample, {}, {}) is expected",
+            variable.shape, size[0], size[1]
+        )));
+    }
+    Ok(dataset.read_rows::<u8>(name, rows)?.into_iter().map(|m| u8::from(m != 0)).collect())
+}
+
+/// Which sample is for what: 0 training, 1 validation, 2 test. All for training where the data has no
+/// variable `split`.
+pub(super) fn split(dataset: &Dataset, samples: usize) -> Result<Vec<u8>> {
+    if dataset.variables().iter().any(|v| v.name == "split") {
+        return Ok(dataset.read::<u8>("split")?);
+    }
+    Ok(vec![0; samples])
+}
+
+/// The coordinates along a dimension; 0, 1, 2, … where the data has none.
+fn coordinates(dataset: &Dataset, dim: &str, length: usize) -> Result<Vec<f64>> {
+    let Some(variable) = dataset.variables().iter().find(|v| v.name == dim && v.dims == [dim]) else {
+        return Ok((0..length).map(|i| i as f64).collect());
+    };
+    match variable.dtype {
+        DType::F64 => Ok(dataset.read::<f64>(dim)?),
+        _ => Ok(dataset.read::<f32>(dim)?.into_iter().map(f64::from).collect()),
+    }
+}
+
+/// The training and validation samples of a data set; those for testing are not read.
+pub(super) fn samples(
+    dataset: &Dataset,
+    [input, target]: [&str; 2],
+    mask_name: Option<&str>,
+    embedding: PositionalEmbedding,
+) -> Result<Samples> {
+    let (x, y) = (fields(dataset, input)?, fields(dataset, target)?);
+    if x.shape[0] != y.shape[0] || x.shape[2..] != y.shape[2..] {
+        return Err(Error::bad_input(format!(
+            "input `{input}` has shape {:?} and target `{target}` {:?}: samples, rows and columns must agree",
+            x.shape, y.shape
+        )));
+    }
+    let size = [x.shape[2], x.shape[3]];
+    let split = split(dataset, x.shape[0])?;
+    let mut out = Samples {
+        size,
+        channels: x.shape[1] + if embedding == PositionalEmbedding::Grid { 2 } else { 0 },
+        outputs: y.shape[1],
+        x: Vec::new(),
+        y: Vec::new(),
+        mask: Vec::new(),
+        training: Vec::new(),
+        validation: Vec::new(),
+        columns: coordinates(dataset, &x.dims[3], size[1])?,
+    };
+    for (row, part) in split.iter().enumerate().take(x.shape[0]) {
+        let place = out.training.len() + out.validation.len();
+        match part {
+            0 => out.training.push(place),
+            1 => out.validation.push(place),
+            _ => continue,
+        }
+        out.x.extend(inputs(dataset, input, row..row + 1, embedding)?);
+        let target = dataset.read_rows::<f32>(target, row..row + 1)?;
+        out.y.extend(channels_last(&target, y.shape[1], size, PositionalEmbedding::None));
+        out.mask.extend(mask(dataset, mask_name, row..row + 1, size)?);
+    }
+    // What lies in cells that do not count is nobody's business, not even if it is no number.
+    for (cell, &active) in out.mask.iter().enumerate() {
+        if active == 0 {
+            out.y[cell * out.outputs..(cell + 1) * out.outputs].fill(0.0);
+        }
+    }
+    Ok(out)
+}
