@@ -2,6 +2,7 @@
 
 pub(crate) mod artifact;
 mod json;
+pub(crate) mod operation;
 mod plain;
 mod summary;
 mod terminal;
