@@ -330,6 +330,24 @@ impl Store {
         }
     }
 
+    /// Lets a file become the copy of a small artifact that [`Store::artifact_path`] would otherwise write out.
+    /// Moving is cheaper than removing now and writing later; the content is compared whenever it is asked for.
+    ///
+    /// # Errors
+    /// When the file cannot be moved.
+    pub fn unpack_from(&self, digest: &Digest, file: &Path) -> Result<()> {
+        let to = objects::unpacked(&self.root, digest);
+        match fs::rename(file, &to) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let folder = to.parent().unwrap_or(&self.root);
+                fs::create_dir_all(folder)
+                    .and_then(|()| fs::rename(file, &to))
+                    .map_err(|source| Error::io("cannot write", &to, source))
+            }
+            moved => moved.map_err(|source| Error::io("cannot write", &to, source)),
+        }
+    }
+
     fn find_artifact(&self, digest: &Digest) -> Result<(i64, Option<Vec<u8>>)> {
         let mut query = self.db.prepare_cached("SELECT id, content FROM artifacts WHERE digest = ?")?;
         let found = query.query_row([digest.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;

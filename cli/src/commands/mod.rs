@@ -42,7 +42,7 @@ pub(crate) enum Command {
     Plugins(plugins::Args),
     /// Print the JSON Schema of workflow files, for editors
     Schema(schema::Args),
-    /// Print a completion script for a shell.
+    /// Print a completion script for a shell
     Completions(completions::Args),
     /// Serve the built-in plugins over standard input and output. The engine starts this itself.
     #[command(hide = true)]

@@ -111,7 +111,6 @@ pub enum Event {
         /// Where.
         path: String,
     },
-    /// The report could not be written. The run's results are in the store all the same.
     /// The run has ended. Always the last event.
     RunFinished(Summary),
 }

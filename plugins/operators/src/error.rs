@@ -14,7 +14,9 @@ pub enum Error {
     #[error("cannot save a checkpoint: {0}")]
     Checkpoint(String),
     /// The loss is not a finite number any more.
-    #[error("the loss became {loss} in epoch {epoch}; a smaller `learning_rate` or a longer `warmup` may help")]
+    #[error(
+        "the loss became {loss} in epoch {epoch}; a smaller `learning_rate` or a longer `warmup` may help"
+    )]
     Diverged {
         /// The epoch, counted from 1.
         epoch: usize,

@@ -188,14 +188,7 @@ impl Kernel for RowSums<'_> {
 /// # Safety
 /// The numbers read must exist.
 #[inline(always)]
-unsafe fn difference<S: Simd>(
-    s: S,
-    a: &[f32],
-    i: usize,
-    b: &[f32],
-    j: usize,
-    lanes: usize,
-) -> S::V {
+unsafe fn difference<S: Simd>(s: S, a: &[f32], i: usize, b: &[f32], j: usize, lanes: usize) -> S::V {
     // SAFETY: the caller's.
     unsafe {
         let left = s.load_first(a.as_ptr().add(i), lanes);

@@ -50,7 +50,9 @@ impl Samples {
         {
             return Err(Error::data("input, target and mask disagree in size"));
         }
-        if self.columns.len() != self.size[1] || self.columns.windows(2).any(|x| x[1].partial_cmp(&x[0]) != Some(std::cmp::Ordering::Greater)) {
+        if self.columns.len() != self.size[1]
+            || self.columns.windows(2).any(|x| x[1].partial_cmp(&x[0]) != Some(std::cmp::Ordering::Greater))
+        {
             return Err(Error::data("the coordinates of the columns do not increase"));
         }
         if self.training.is_empty() {
@@ -136,9 +138,7 @@ pub fn channels_last(
 #[must_use]
 pub fn channels_first(fields: &[f32], channels: usize, cells: usize) -> Vec<f32> {
     let mut out = vec![0.0; fields.len()];
-    for (field, out) in
-        fields.chunks_exact(channels * cells).zip(out.chunks_exact_mut(channels * cells))
-    {
+    for (field, out) in fields.chunks_exact(channels * cells).zip(out.chunks_exact_mut(channels * cells)) {
         transpose(Isa::detect(), field, cells, channels, out);
     }
     out

@@ -21,11 +21,11 @@ use crate::event::{Event, Failure, Summary};
 use crate::graph::{Graph, NodeId};
 use crate::plan::{self, History, Resolver};
 
-/// The wait before the second attempt; it doubles with each further one.
-const BACK_OFF: Duration = Duration::from_secs(1);
+/// How long an ended node waits to be written together with others, while there is other work.
+const COMPANY: Duration = Duration::from_millis(20);
 
-/// The longest wait between two attempts.
-const BACK_OFF_MOST: Duration = Duration::from_secs(60);
+/// So many are written at once without waiting for more.
+const GROUP: usize = 128;
 
 /// What a run is made of.
 pub(super) struct Parts<'a> {
@@ -46,11 +46,14 @@ pub(super) async fn dispatch(parts: Parts<'_>, store: Store, started: f64) -> Re
     let (executor, reports) = Executor::new(parts.options.worker.clone());
     let nodes = (0..parts.graph.nodes.len()).map(NodeId);
     let nodes = nodes.map(|id| Progress::new(parts.graph.upstream(id).collect())).collect();
+    let scratch = parts.store.scratch(parts.run);
+    std::fs::create_dir_all(&scratch)?;
     let slots = Slots::new(parts.options.cores, machine::memory());
     let mut dispatcher = Dispatcher {
         parts,
         writer,
         executor,
+        scratch,
         slots,
         nodes,
         open: 0,
@@ -64,6 +67,7 @@ pub(super) async fn dispatch(parts: Parts<'_>, store: Store, started: f64) -> Re
         paths: HashMap::new(),
         stop: Stop::No,
         outbox: Vec::new(),
+        flush_at: None,
         short: (0.0, 0),
     };
     dispatcher.carry_through(reports, written).await?;
@@ -74,6 +78,8 @@ pub(super) struct Dispatcher<'a> {
     pub(super) parts: Parts<'a>,
     pub(super) writer: Writer,
     pub(super) executor: Executor,
+    /// Where nodes write.
+    pub(super) scratch: PathBuf,
     pub(super) slots: Slots,
     pub(super) nodes: Vec<Progress>,
     /// How many nodes run or are being recorded.
@@ -87,12 +93,14 @@ pub(super) struct Dispatcher<'a> {
     pub(super) claiming: usize,
     pub(super) theirs: Vec<NodeId>,
     pub(super) poll: Option<Instant>,
-    retries: BTreeMap<(Instant, NodeId), ()>,
+    pub(super) retries: BTreeMap<(Instant, NodeId), ()>,
     /// Where artifacts lie that this run has checked or made.
     pub(super) paths: HashMap<Digest, PathBuf>,
     pub(super) stop: Stop,
     /// Ended nodes that the writer is not told of yet.
     outbox: Vec<Ended>,
+    /// When the writer is to be told of them at the latest.
+    pub(super) flush_at: Option<Instant>,
     /// Wall seconds and number of the nodes computed so far.
     pub(super) short: (f64, u32),
 }
@@ -109,7 +117,9 @@ impl Dispatcher<'_> {
         self.todo = sources.filter(|id| self.nodes[id.0].waits_for.is_empty()).collect();
         loop {
             self.advance()?;
-            self.flush();
+            if self.flush_is_due() {
+                self.flush();
+            }
             if self.is_done() {
                 return Ok(());
             }
@@ -133,8 +143,20 @@ impl Dispatcher<'_> {
         }
     }
 
+    /// While there is work for the workers, what has ended waits a little for company: a group costs hardly
+    /// more to write than a single node. Where a worker would stand idle, what comes next may wait for it.
+    fn flush_is_due(&mut self) -> bool {
+        let idle = self.claimed.is_empty() && self.slots.free() > 0;
+        if self.outbox.is_empty() || idle || self.outbox.len() >= GROUP || self.stop != Stop::No {
+            return true;
+        }
+        let due = *self.flush_at.get_or_insert_with(|| Instant::now() + COMPANY);
+        due <= Instant::now()
+    }
+
     /// Tells the writer what has ended since the last time.
     fn flush(&mut self) {
+        self.flush_at = None;
         if !self.outbox.is_empty() {
             self.writer.ended(std::mem::take(&mut self.outbox));
         }
@@ -163,6 +185,17 @@ impl Dispatcher<'_> {
                 self.settle(id)?;
             }
         }
+        if !self.claimed.is_empty() && !self.slots.is_full() {
+            self.start_claimed()?;
+        }
+        self.claim();
+        // Nodes that have to be computed again because an output of theirs is gone.
+        if self.todo.is_empty() { Ok(()) } else { self.advance() }
+    }
+
+    fn start_claimed(&mut self) -> Result<(), Error> {
+        let store = self.parts.store;
+        let _snapshot = store.snapshot().map_err(Error::Store)?;
         let mut waiting = std::mem::take(&mut self.claimed);
         while let Some((measures, id)) = waiting.pop_first() {
             if self.slots.is_full() {
@@ -172,9 +205,7 @@ impl Dispatcher<'_> {
             self.start(id)?;
         }
         self.claimed.append(&mut waiting);
-        self.claim();
-        // Nodes that have to be computed again because an output of theirs is gone.
-        if self.todo.is_empty() { Ok(()) } else { self.advance() }
+        Ok(())
     }
 
     /// Decides about a node all of whose upstream nodes have ended well.
@@ -319,19 +350,6 @@ impl Dispatcher<'_> {
         }
     }
 
-    fn retry(&mut self, id: NodeId, failure: &Failure) {
-        let progress = &mut self.nodes[id.0];
-        progress.phase = Phase::Retrying;
-        let wait = BACK_OFF.saturating_mul(1 << (progress.attempts - 1).min(16)).min(BACK_OFF_MOST);
-        self.retries.insert((Instant::now() + wait, id), ());
-        (self.parts.sink)(&Event::NodeRetries {
-            node: self.parts.graph.node(id).name.clone(),
-            error: failure.message.clone(),
-            attempt: progress.attempts + 1,
-            wait_s: wait.as_secs_f64(),
-        });
-    }
-
     pub(super) fn fail(&mut self, id: NodeId, failure: Failure) {
         let logs: Vec<_> = failure.stderr.clone();
         let progress = &mut self.nodes[id.0];
@@ -354,7 +372,7 @@ impl Dispatcher<'_> {
             let keep = computation.family.map(|(family, extent)| self.parts.store.state(&family, extent));
             (self.parts.store.checkpoints(&computation.key), keep)
         });
-        let scratch = progress.scratch.take();
+        let scratch = std::mem::take(&mut progress.scratch);
         let record = progress.record(id, node, self.parts.resolver.recipe(id), state);
         self.outbox.push(Ended { id, node: record, computation, scratch, checkpoints });
     }
@@ -434,26 +452,6 @@ impl Dispatcher<'_> {
                 progress.before = progress.outputs.take();
                 progress.waits_for.insert(id);
             }
-        }
-    }
-
-    fn wake(&self) -> Option<Instant> {
-        let retry = self.retries.first_key_value().map(|((at, _), ())| *at);
-        [self.poll, retry].into_iter().flatten().min()
-    }
-
-    fn woken(&mut self) {
-        let now = Instant::now();
-        while let Some(((at, id), ())) = self.retries.first_key_value().map(|(k, v)| (*k, *v))
-            && at <= now
-        {
-            self.retries.pop_first();
-            self.nodes[id.0].phase = Phase::Claimed;
-            self.claimed.insert((self.parts.graph.node(id).measures, id));
-        }
-        if self.poll.is_some_and(|at| at <= now) {
-            self.poll = None;
-            self.ask_again();
         }
     }
 

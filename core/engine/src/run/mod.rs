@@ -21,6 +21,7 @@ mod publish;
 mod share;
 mod slots;
 mod start;
+mod timers;
 mod worker;
 mod writer;
 

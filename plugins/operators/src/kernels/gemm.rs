@@ -261,7 +261,10 @@ impl Product {
                 End::Times => {
                     for (i, sum) in sums.iter_mut().enumerate() {
                         for (j, v) in sum.iter_mut().enumerate() {
-                            *v = s.mul(*v, load::<S, N>(s, lanes, self.other.add(offset + i * self.out_row), j));
+                            *v = s.mul(
+                                *v,
+                                load::<S, N>(s, lanes, self.other.add(offset + i * self.out_row), j),
+                            );
                         }
                     }
                 }
@@ -296,20 +299,9 @@ impl Product {
 /// # Safety
 /// The numbers read must exist.
 #[inline(always)]
-pub(super) unsafe fn load<S: Simd, const N: usize>(
-    s: S,
-    lanes: usize,
-    p: *const f32,
-    j: usize,
-) -> S::V {
+pub(super) unsafe fn load<S: Simd, const N: usize>(s: S, lanes: usize, p: *const f32, j: usize) -> S::V {
     // SAFETY: the caller's.
-    unsafe {
-        if N == 2 {
-            s.load(p.add(j * S::LANES))
-        } else {
-            s.load_first(p, lanes)
-        }
-    }
+    unsafe { if N == 2 { s.load(p.add(j * S::LANES)) } else { s.load_first(p, lanes) } }
 }
 
 /// Counterpart of [`load`].
@@ -317,13 +309,7 @@ pub(super) unsafe fn load<S: Simd, const N: usize>(
 /// # Safety
 /// The numbers written must exist.
 #[inline(always)]
-pub(super) unsafe fn store<S: Simd, const N: usize>(
-    s: S,
-    lanes: usize,
-    p: *mut f32,
-    j: usize,
-    v: S::V,
-) {
+pub(super) unsafe fn store<S: Simd, const N: usize>(s: S, lanes: usize, p: *mut f32, j: usize, v: S::V) {
     // SAFETY: the caller's.
     unsafe {
         if N == 2 {

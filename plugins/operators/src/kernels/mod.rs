@@ -17,9 +17,9 @@ mod synthesis;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use elementwise::transpose;
 pub use pointwise::Window;
 pub use scratch::release_buffers;
-pub(crate) use elementwise::transpose;
 pub(crate) use scratch::{give_buffer, take_buffer};
 pub use simd::Isa;
 pub use spectral::SpectralPlan;

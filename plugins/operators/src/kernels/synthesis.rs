@@ -55,10 +55,8 @@ pub(crate) fn synthesize(
     let pairs = length / 2 + 1;
     let last = (length - 1) * out_row + n;
     assert!(out.len() >= last, "output too short");
-    for (left, right, depth) in [
-        (args.cos, args.even, args.even_depth),
-        (args.sin, args.odd, args.odd_depth),
-    ] {
+    for (left, right, depth) in [(args.cos, args.even, args.even_depth), (args.sin, args.odd, args.odd_depth)]
+    {
         if depth > 0 {
             assert!(
                 left.data.len() > (pairs - 1) * left.row + (depth - 1) * left.step,
@@ -80,16 +78,7 @@ pub(crate) fn synthesize(
             (true, derivative.as_mut_ptr())
         }
     };
-    dispatch(
-        isa,
-        Rows {
-            args,
-            out: out.as_mut_ptr(),
-            out_row,
-            gelu,
-            derivative,
-        },
-    );
+    dispatch(isa, Rows { args, out: out.as_mut_ptr(), out_row, gelu, derivative });
 }
 
 /// What [`synthesize`] applies last.
@@ -170,8 +159,20 @@ impl Rows<'_, '_> {
         // SAFETY: the caller's.
         unsafe {
             let zero = s.splat(0.0);
-            let mut near = product::<S, P, N>(s, [first, column, lanes], self.args.cos, self.args.even, self.args.even_depth);
-            let mut far = product::<S, P, N>(s, [first, column, lanes], self.args.sin, self.args.odd, self.args.odd_depth);
+            let mut near = product::<S, P, N>(
+                s,
+                [first, column, lanes],
+                self.args.cos,
+                self.args.even,
+                self.args.even_depth,
+            );
+            let mut far = product::<S, P, N>(
+                s,
+                [first, column, lanes],
+                self.args.sin,
+                self.args.odd,
+                self.args.odd_depth,
+            );
             let mut bias = [zero; N];
             if let Some(values) = self.args.bias {
                 for (j, v) in bias.iter_mut().enumerate() {

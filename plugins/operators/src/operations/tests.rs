@@ -60,7 +60,12 @@ fn a_network_is_trained_stored_applied_and_timed() {
     let at = |name: &str| folder.path().join(name);
     data(&at("data"));
     let train = |name: &str| {
-        Trial::new(at(name)).input("data", Kind::Dataset, at("data")).params(params()).seed(3).run(&Train).unwrap()
+        Trial::new(at(name))
+            .input("data", Kind::Dataset, at("data"))
+            .params(params())
+            .seed(3)
+            .run(&Train)
+            .unwrap()
     };
     let (one, two) = (train("one"), train("two"));
     for file in ["model/model.safetensors", "model/config.json", "history", "metrics"] {

@@ -43,11 +43,8 @@ impl Operation for Train {
     }
 
     fn check(&self, params: &TrainConfig) -> Vec<ParamProblem> {
-        let problem = |error: crate::Error| ParamProblem {
-            at: String::new(),
-            message: error.to_string(),
-            hint: None,
-        };
+        let problem =
+            |error: crate::Error| ParamProblem { at: String::new(), message: error.to_string(), hint: None };
         // Whether the modes fit the grid is known when the data is.
         let plain = params.model.window([64, 64]).err();
         params.check().err().into_iter().chain(plain).map(problem).collect()
@@ -73,10 +70,14 @@ impl Operation for Train {
             context.info(format!("going on from step {step}"));
         }
         let state = last.as_ref().map(|(_, state)| state.as_slice());
-        let mut watch =
-            Watch { context, checkpoints, saved: Instant::now(), epochs: params.epochs, message: String::new() };
-        let trained =
-            train(&params, &samples, context.seed(), state, &mut watch).map_err(failed)?;
+        let mut watch = Watch {
+            context,
+            checkpoints,
+            saved: Instant::now(),
+            epochs: params.epochs,
+            message: String::new(),
+        };
+        let trained = train(&params, &samples, context.seed(), state, &mut watch).map_err(failed)?;
         crate::release_buffers();
 
         let target = dataset.variable(&params.target)?;
@@ -154,9 +155,9 @@ impl Monitor for Watch<'_> {
     fn save(&mut self, step: u64, state: &[u8]) -> crate::Result<()> {
         self.saved = Instant::now();
         match &self.checkpoints {
-            Some(checkpoints) => checkpoints
-                .save(step, state)
-                .map_err(|error| crate::Error::Checkpoint(error.to_string())),
+            Some(checkpoints) => {
+                checkpoints.save(step, state).map_err(|error| crate::Error::Checkpoint(error.to_string()))
+            }
             None => Ok(()),
         }
     }

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
-use rand::seq::SliceRandom;
 use rand::SeedableRng;
+use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 pub use config::{Schedule, TrainConfig};
@@ -245,12 +245,8 @@ impl Run<'_> {
 
     fn validate(&mut self, epoch: usize) -> Result<Epoch> {
         let training_loss = self.state.loss / self.samples.training.len() as f64;
-        let mut record = Epoch {
-            epoch,
-            training_loss,
-            validation_error: f64::NAN,
-            validation_derivative_error: f64::NAN,
-        };
+        let mut record =
+            Epoch { epoch, training_loss, validation_error: f64::NAN, validation_derivative_error: f64::NAN };
         let validation = &self.samples.validation;
         if validation.is_empty() {
             self.state.best_epoch = epoch;
@@ -304,12 +300,7 @@ fn values(tensor: Tensor<4>) -> Result<Vec<f32>> {
 ///
 /// # Errors
 /// When the arrays do not fit the network.
-pub fn predict(
-    model: &Fno,
-    x: Vec<f32>,
-    mask: &[u8],
-    [rows, columns]: [usize; 2],
-) -> Result<Vec<f32>> {
+pub fn predict(model: &Fno, x: Vec<f32>, mask: &[u8], [rows, columns]: [usize; 2]) -> Result<Vec<f32>> {
     let cells = rows * columns;
     let samples = mask.len().checked_div(cells).unwrap_or(0);
     if samples == 0 || mask.len() != samples * cells || x.len() % mask.len() != 0 {

@@ -129,12 +129,7 @@ fn seeds_differ_and_equal_seeds_agree_whatever_the_threads() {
 #[test]
 fn patience_stops_early_and_the_best_weights_are_kept() {
     let samples = samples(12);
-    let config = TrainConfig {
-        learning_rate: 0.0,
-        patience: 2,
-        epochs: 20,
-        ..config(20)
-    };
+    let config = TrainConfig { learning_rate: 0.0, patience: 2, epochs: 20, ..config(20) };
     let trained = train(&config, &samples, 1, None, &mut ()).unwrap();
     assert_eq!(trained.history.len(), 3);
     assert_eq!(trained.epoch, 1);
