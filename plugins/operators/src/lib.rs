@@ -16,17 +16,8 @@ pub mod train;
 pub mod weights;
 
 pub use error::{Error, Result};
-
 pub use fno::{Fno, FnoConfig};
 pub use kernels::{Isa, SpectralPlan, Window, release_buffers};
-
-use flow_plugin::Plugin;
-
-/// The plugin `operators`.
-#[must_use]
-pub fn plugin() -> Plugin {
-    Plugin::new("operators", env!("CARGO_PKG_VERSION"), "Neural operators: training and prediction.")
-}
 
 use flow_plugin::Plugin;
 

@@ -162,7 +162,7 @@ fn mix(plan: &SpectralPlan, weight: &[f32], input: &[f32], out: &mut [f32]) {
     let out = Disjoint::new(out);
     weight.par_chunks_exact(2 * c * c).enumerate().with_min_len(8).for_each(|(k, weight)| {
         with_scratch([samples * 4 * c, samples * 2 * c], |[left, result]| {
-            expand(plan, k, input, left, [1.0, -1.0, 1.0, 1.0], [0, 1, 1, 0]);
+            expand(plan, k, input, left, false);
             gemm(
                 isa,
                 [2 * samples, c, 2 * c],
@@ -200,7 +200,7 @@ fn mix_adjoint(
             with_scratch(
                 [samples * 4 * c, samples * 4 * c, samples * 2 * c, 2 * c * c],
                 |[left, right, result, transposed]| {
-                    expand(plan, k, input, left, [1.0, -1.0, 1.0, 1.0], [0, 1, 1, 0]);
+                    expand(plan, k, input, left, false);
                     gather(plan, k, dout, result);
                     gemm(
                         isa,
@@ -212,7 +212,7 @@ fn mix_adjoint(
                         dweight,
                         c,
                     );
-                    expand(plan, k, dout, right, [1.0, 1.0, 1.0, -1.0], [0, 1, 1, 0]);
+                    expand(plan, k, dout, right, true);
                     for (t, w) in transposed.chunks_exact_mut(c * c).zip(weight.chunks_exact(c * c)) {
                         transpose(isa, w, c, c, t);
                     }
@@ -232,22 +232,20 @@ fn mix_adjoint(
         });
 }
 
-/// The four blocks of a sample's two rows, each `sign` times the (re, im) `part` of mode `k`.
-fn expand(
-    plan: &SpectralPlan,
-    k: usize,
-    spectra: &[f32],
-    out: &mut [f32],
-    signs: [f32; 4],
-    parts: [usize; 4],
-) {
+/// The two rows of each sample's mode `k` as a real matrix: `(re, -im)` and `(im, re)`, or with
+/// `adjoint` `(re, im)` and `(im, -re)`.
+fn expand(plan: &SpectralPlan, k: usize, spectra: &[f32], out: &mut [f32], adjoint: bool) {
     let c = plan.channels;
     for (spectrum, out) in spectra.chunks_exact(plan.spectrum()).zip(out.chunks_exact_mut(4 * c)) {
-        let mode = &spectrum[k * 2 * c..(k + 1) * 2 * c];
-        for ((out, sign), part) in out.chunks_exact_mut(c).zip(signs).zip(parts) {
-            for (out, value) in out.iter_mut().zip(&mode[part * c..(part + 1) * c]) {
-                *out = sign * value;
-            }
+        let (re, im) = spectrum[k * 2 * c..(k + 1) * 2 * c].split_at(c);
+        let (first, second) = out.split_at_mut(2 * c);
+        let ((a, b), (d, e)) = (first.split_at_mut(c), second.split_at_mut(c));
+        a.copy_from_slice(re);
+        d.copy_from_slice(im);
+        let (kept, kept_from, turned, turned_from) = if adjoint { (b, im, e, re) } else { (e, re, b, im) };
+        kept.copy_from_slice(kept_from);
+        for (out, value) in turned.iter_mut().zip(turned_from) {
+            *out = -value;
         }
     }
 }

@@ -192,3 +192,39 @@ pub(crate) fn transpose(isa: Isa, x: &[f32], rows: usize, columns: usize, out: &
     }
     dispatch(isa, Transpose(x, rows, columns, out));
 }
+
+/// `out[i, o] = bias[o] + Σ_k x[i, k] weight[o, k]`: a product with so few columns that the vectors
+/// run along `k`.
+pub(crate) fn narrow_product(isa: Isa, x: &[f32], weight: &[f32], bias: &[f32], out: &mut [f32]) {
+    struct Narrow<'a>(&'a [f32], &'a [f32], &'a [f32], &'a mut [f32]);
+    impl Kernel for Narrow<'_> {
+        #[inline(always)]
+        fn run<S: Simd>(self, s: S) {
+            let Self(x, weight, bias, out) = self;
+            let (columns, depth) = (bias.len(), weight.len() / bias.len());
+            for (x, out) in x.chunks_exact(depth).zip(out.chunks_exact_mut(columns)) {
+                for ((weight, bias), out) in weight.chunks_exact(depth).zip(bias).zip(out) {
+                    let mut sums = s.splat(0.0);
+                    let mut k = 0;
+                    while k < depth {
+                        let lanes = (depth - k).min(S::LANES);
+                        // SAFETY: `k + lanes <= depth`, the length of both rows.
+                        unsafe {
+                            let left = s.load_first(x.as_ptr().add(k), lanes);
+                            let right = s.load_first(weight.as_ptr().add(k), lanes);
+                            sums = s.fma(left, right, sums);
+                        }
+                        k += lanes;
+                    }
+                    let mut lanes = [0.0f32; 16];
+                    // SAFETY: no instruction set has more than sixteen lanes.
+                    unsafe { s.store(lanes.as_mut_ptr(), sums) };
+                    let eight: [f32; 8] = std::array::from_fn(|i| lanes[i] + lanes[i + 8]);
+                    let four: [f32; 4] = std::array::from_fn(|i| eight[i] + eight[i + 4]);
+                    *out = bias + ((four[0] + four[2]) + (four[1] + four[3]));
+                }
+            }
+        }
+    }
+    dispatch(isa, Narrow(x, weight, bias, out));
+}

@@ -191,29 +191,32 @@ impl Product {
         }
     }
 
-    /// The products of a tile. A function of its own, so that the sums are never indexed by a
-    /// variable and stay in registers.
+    /// One register tile.
+    ///
+    /// The sums are indexed by constants only (all loops over them are unrolled), so they stay in
+    /// registers; what indexes by a variable works on a copy.
+    #[allow(clippy::needless_range_loop, reason = "the index must be seen to be a constant")]
     #[inline(always)]
-    unsafe fn sums<S: Simd, const M: usize, const N: usize>(
+    unsafe fn tile<S: Simd, const M: usize, const N: usize>(
         &self,
         s: S,
         row: usize,
         column: usize,
         lanes: usize,
-        offset: usize,
-    ) -> [[S::V; N]; M] {
+    ) {
         // SAFETY: the caller's.
         unsafe {
+            let out = self.out.wrapping_add(row * self.out_row + column);
             let mut sums = [[s.splat(0.0); N]; M];
             if self.init != Init::Zero {
                 let (start, step) = if self.init == Init::Bias {
                     (self.bias.wrapping_add(column), 0)
                 } else {
-                    (self.out.wrapping_add(offset).cast_const(), self.out_row)
+                    (out.cast_const(), self.out_row)
                 };
                 for i in 0..M {
                     for j in 0..N {
-                        sums[i][j] = load::<S, N>(s, lanes, start.add(i * step), j);
+                        sums[i][j] = load::<S, N>(s, lanes, start.wrapping_add(i * step), j);
                     }
                 }
             }
@@ -225,7 +228,7 @@ impl Product {
                     *v = load::<S, N>(s, lanes, b, j);
                 }
                 for i in 0..M {
-                    let left = s.splat(*a.add(i * self.a_row));
+                    let left = s.splat(*a.wrapping_add(i * self.a_row));
                     for j in 0..N {
                         sums[i][j] = s.fma(left, right[j], sums[i][j]);
                     }
@@ -233,61 +236,40 @@ impl Product {
                 a = a.wrapping_add(self.a_step);
                 b = b.wrapping_add(self.b_row);
             }
-            // A copy: what happens to it later does not force the sums above into memory.
+            if self.end == End::Store {
+                for i in 0..M {
+                    for j in 0..N {
+                        store::<S, N>(s, lanes, out.wrapping_add(i * self.out_row), j, sums[i][j]);
+                    }
+                }
+                return;
+            }
+            let other = self.other.wrapping_add(row * self.out_row + column);
+            if self.end == End::Times {
+                for i in 0..M {
+                    for j in 0..N {
+                        let at = i * self.out_row;
+                        let factor = load::<S, N>(s, lanes, other.wrapping_add(at), j);
+                        let value = s.mul(sums[i][j], factor);
+                        store::<S, N>(s, lanes, out.wrapping_add(at), j, value);
+                    }
+                }
+                return;
+            }
             let mut copy = [[s.splat(0.0); N]; M];
             for i in 0..M {
                 for j in 0..N {
                     copy[i][j] = sums[i][j];
                 }
             }
-            copy
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn tile<S: Simd, const M: usize, const N: usize>(
-        &self,
-        s: S,
-        row: usize,
-        column: usize,
-        lanes: usize,
-    ) {
-        // SAFETY: the caller's.
-        unsafe {
-            let offset = row * self.out_row + column;
-            let mut sums = self.sums::<S, M, N>(s, row, column, lanes, offset);
-            match self.end {
-                End::Store => {}
-                End::Times => {
-                    for (i, sum) in sums.iter_mut().enumerate() {
-                        for (j, v) in sum.iter_mut().enumerate() {
-                            *v = s.mul(
-                                *v,
-                                load::<S, N>(s, lanes, self.other.add(offset + i * self.out_row), j),
-                            );
-                        }
+            for (i, sums) in copy.iter().enumerate() {
+                let at = i * self.out_row;
+                for (j, v) in sums.iter().enumerate() {
+                    let (value, derivative) = gelu(s, *v);
+                    if self.end == End::GeluDerivative {
+                        store::<S, N>(s, lanes, other.wrapping_add(at), j, derivative);
                     }
-                }
-                End::Gelu => {
-                    for sum in &mut sums {
-                        for v in sum.iter_mut() {
-                            *v = gelu(s, *v).0;
-                        }
-                    }
-                }
-                End::GeluDerivative => {
-                    for (i, sum) in sums.iter_mut().enumerate() {
-                        for (j, v) in sum.iter_mut().enumerate() {
-                            let (value, derivative) = gelu(s, *v);
-                            store::<S, N>(s, lanes, self.other.add(offset + i * self.out_row), j, derivative);
-                            *v = value;
-                        }
-                    }
-                }
-            }
-            for (i, sum) in sums.iter().enumerate() {
-                for (j, v) in sum.iter().enumerate() {
-                    store::<S, N>(s, lanes, self.out.add(offset + i * self.out_row), j, *v);
+                    store::<S, N>(s, lanes, out.wrapping_add(at), j, value);
                 }
             }
         }

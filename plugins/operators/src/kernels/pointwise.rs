@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::block::sum_copies;
-use super::elementwise::{add_rows, transpose};
+use super::elementwise::{add_rows, narrow_product, transpose};
 use super::gemm::{Finish, Left, Right, Start, gemm};
 use super::scratch::with_scratch;
 use super::simd::Isa;
@@ -134,6 +134,9 @@ pub(crate) struct HeadGradients<'a> {
 /// Cells worked on at a time: their hidden values stay in the first-level cache.
 const PIECE: usize = 48;
 
+/// Up to so many outputs the vectors of the head's second product run along the hidden values.
+const NARROW: usize = 2;
+
 /// Ranges of a row's cells, nearly equal and at most [`PIECE`] long.
 fn pieces(columns: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
     let count = columns.div_ceil(PIECE);
@@ -154,6 +157,8 @@ pub(crate) fn head(
 ) {
     let [channels, hidden, out] = weights.sizes();
     let [rows, columns] = window.size;
+    let mut second_transposed = vec![0.0; hidden * out];
+    transpose(isa, weights.second, hidden, out, &mut second_transposed);
     x.par_chunks_exact(window.padded() * channels)
         .zip(y.par_chunks_exact_mut(window.cells() * out))
         .enumerate()
@@ -182,6 +187,12 @@ pub(crate) fn head(
                             values,
                             hidden,
                         );
+                        if out <= NARROW {
+                            let values = &values[..piece.len() * hidden];
+                            let bias = weights.second_bias;
+                            narrow_product(isa, values, &second_transposed, bias, result);
+                            continue;
+                        }
                         gemm(
                             isa,
                             [piece.len(), out, hidden],

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use flow_plugin::artifact::{Dataset, DatasetWriter, Table, Variable, metrics::read_metrics};
+use flow_plugin::artifact::{Dataset, DatasetWriter, Variable, metrics::read_metrics, table::Table};
 use flow_plugin::serde_json::json;
 use flow_plugin::testing::Trial;
 use flow_plugin::{ErrorKind, Kind};

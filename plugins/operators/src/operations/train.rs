@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use flow_plugin::artifact::{Dataset, Table, metrics::write_metrics};
+use flow_plugin::artifact::{Dataset, metrics::write_metrics, table::Table};
 use flow_plugin::serde_json::json;
 use flow_plugin::{Checkpoints, Context, Kind, Operation, ParamProblem, Port, Result, Spec};
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use burn::module::Module;
+use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -63,37 +63,36 @@ fn the_gradient_of_the_network_matches_central_differences() {
     let plan = loss_plan(samples, size);
     let loss = |model: &Fno| relative_l2(model.forward(x.clone(), None), y.clone(), plan.clone());
     let value = |model: &Fno| f64::from(loss(model).into_scalar::<f32>());
-    let gradients = GradientsParams::from_grads(loss(&model).backward(), &model);
-
-    // Along the gradient itself the loss falls by its squared norm: one step of steepest descent
-    // per parameter tensor, through the optimizer's own traversal.
-    struct Collect(GradientsParams, Vec<f64>, Vec<f64>, f64);
-    impl burn::module::ModuleMapper for Collect {
-        fn map_float<const D: usize>(
-            &mut self,
-            param: burn::module::Param<Tensor<D>>,
-        ) -> burn::module::Param<Tensor<D>> {
-            let gradient = self.0.remove::<D>(param.id).unwrap();
-            let norm = gradient.clone().powf_scalar(2.0).sum().into_scalar::<f32>();
-            self.1.push(f64::from(norm));
-            let (id, tensor, mapper) = param.consume();
-            let moved = tensor.inner() + gradient * (self.3 / f64::from(norm).sqrt()) as f32;
-            let value = Tensor::from_inner(moved).require_grad();
-            burn::module::Param::from_mapped_value(id, value, mapper)
-        }
-    }
     let step = 1e-2;
-    let copy = || GradientsParams::from_grads(loss(&model).backward(), &model);
-    drop(gradients);
-    let mut up = Collect(copy(), vec![], vec![], step);
-    let above = value(&model.clone().map(&mut up));
-    let mut down = Collect(copy(), vec![], vec![], -step);
-    let below = value(&model.clone().map(&mut down));
-    // Each tensor moves by `step` along its own gradient: the sum of the gradients' norms.
-    let expected: f64 = up.1.iter().map(|norm| norm.sqrt()).sum();
+    let moved = |step: f64| {
+        let gradients = GradientsParams::from_grads(loss(&model).backward(), &model);
+        let mut along = Along { gradients, step, norms: 0.0 };
+        let value = value(&model.clone().map(&mut along));
+        (value, along.norms)
+    };
+    let ((above, expected), (below, _)) = (moved(step), moved(-step));
     let found = (above - below) / (2.0 * step);
     // The second-order term of central differences is below a per mille here.
     assert!((found / expected - 1.0).abs() < 2e-3, "{found} {expected}");
+}
+
+/// Moves each parameter by `step` along its own gradient, normalised: to first order the loss
+/// grows by `step` times the sum of the gradients' norms.
+struct Along {
+    gradients: GradientsParams,
+    step: f64,
+    norms: f64,
+}
+
+impl ModuleMapper for Along {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let gradient = self.gradients.remove::<D>(param.id).unwrap();
+        let norm = f64::from(gradient.clone().powf_scalar(2.0).sum().into_scalar::<f32>()).sqrt();
+        self.norms += norm;
+        let (id, tensor, mapper) = param.consume();
+        let value = Tensor::from_inner(tensor.inner() + gradient * (self.step / norm) as f32);
+        Param::from_mapped_value(id, value.require_grad(), mapper)
+    }
 }
 
 fn train(threads: usize, steps: usize) -> (Vec<f64>, Vec<f32>) {

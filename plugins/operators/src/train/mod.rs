@@ -303,7 +303,7 @@ fn values(tensor: Tensor<4>) -> Result<Vec<f32>> {
 pub fn predict(model: &Fno, x: Vec<f32>, mask: &[u8], [rows, columns]: [usize; 2]) -> Result<Vec<f32>> {
     let cells = rows * columns;
     let samples = mask.len().checked_div(cells).unwrap_or(0);
-    if samples == 0 || mask.len() != samples * cells || x.len() % mask.len() != 0 {
+    if samples == 0 || mask.len() != samples * cells || !x.len().is_multiple_of(mask.len()) {
         return Err(Error::data("input and mask disagree in size"));
     }
     let channels = x.len() / mask.len();
