@@ -75,7 +75,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         && form.kind() != kind
     {
         return Err(Failure::request(format_args!(
-            "{name} is a {kind}: it cannot be written as {}",
+            "{name} is of kind {kind}: it cannot be written as {}",
             form.name()
         ))
         .hint(format_args!("{} is a form of a {}", form.name(), form.kind())));
