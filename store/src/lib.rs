@@ -2,14 +2,14 @@
 //!
 //! ```text
 //! .flow/
-//!   index.sqlite        facts: artifacts, computations, runs, nodes, series, logs, claims
-//!   objects/ab/cdef…    artifacts, one file or one folder each, named by content digest, read only
-//!   unpacked/ab/cdef…   copies of small artifacts, which live in the index, for programs that need a path
-//!   scratch/RUN/NODE/   where running nodes write
-//!   checkpoints/KEY/    what an unfinished computation goes on from
-//!   states/FAMILY/N/    final states that a longer computation goes on from
-//!   runs/RUN.lock       held while the run lives
-//!   runs/RUN/           the run's report
+//!   index.sqlite         facts: artifacts, computations, runs, nodes, series, logs, claims
+//!   objects/ab/cdef…     artifacts, one file or one folder each, named by content digest, read only
+//!   unpacked/abcdef…     copies of small artifacts, which live in the index, for programs that need a path
+//!   scratch/RUN/N-PORT   where running nodes write: node number N of the graph, and the output
+//!   checkpoints/KEY/     what an unfinished computation goes on from
+//!   states/FAMILY/N/     final states that a longer computation goes on from
+//!   runs/RUN.lock        held while the run lives
+//!   runs/RUN/            the run's report
 //! ```
 //!
 //! The store knows artifacts and computations; it does not know workflows. Invariants:
@@ -81,10 +81,10 @@ impl Store {
         &self.root
     }
 
-    /// Where a node of a run writes.
+    /// The folder in which the nodes of a run write.
     #[must_use]
-    pub fn scratch(&self, run: &str, position: usize) -> PathBuf {
-        self.root.join("scratch").join(run).join(position.to_string())
+    pub fn scratch(&self, run: &str) -> PathBuf {
+        self.root.join("scratch").join(run)
     }
 
     /// Where an unfinished computation keeps its checkpoints.

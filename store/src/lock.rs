@@ -58,7 +58,7 @@ impl Store {
     pub fn clear_dead_runs(&mut self) -> Result<()> {
         for run in names(&folder(&self.root), Some("lock"))? {
             if !is_held(&self.root, &run) {
-                objects::remove(&self.root.join("scratch").join(&run))?;
+                objects::remove(&self.scratch(&run))?;
                 self.release_claims(&run)?;
                 objects::remove(&path(&self.root, &run))?;
             }
@@ -72,7 +72,7 @@ impl Store {
     /// # Errors
     /// When something cannot be removed.
     pub fn clear_run(&self, run: &str) -> Result<()> {
-        objects::remove(&self.root.join("scratch").join(run))?;
+        objects::remove(&self.scratch(run))?;
         objects::remove(&path(&self.root, run))
     }
 }

@@ -20,7 +20,7 @@ pub(crate) fn path(root: &Path, digest: &Digest) -> PathBuf {
 
 /// The path of the copy of a small artifact.
 pub(crate) fn unpacked(root: &Path, digest: &Digest) -> PathBuf {
-    sharded(&root.join("unpacked"), digest)
+    root.join("unpacked").join(digest.to_string())
 }
 
 fn sharded(folder: &Path, digest: &Digest) -> PathBuf {

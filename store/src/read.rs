@@ -1,5 +1,6 @@
 //! Questions to the index.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -36,6 +37,15 @@ const RUN_COLUMNS: &str = "name, workflow, file, source, params, command, host, 
                            finished, status, executed, cached, failed, skipped";
 
 impl Store {
+    /// Asks many questions of one state of the index, which is cheaper: the state at the first question, until
+    /// what this gives is dropped.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn snapshot(&self) -> Result<impl Drop + '_> {
+        Ok(self.db.unchecked_transaction()?)
+    }
+
     /// What a key leads to, if it has been computed.
     ///
     /// # Errors
@@ -106,30 +116,7 @@ impl Store {
         let mut query = self.db.prepare_cached(
             "SELECT name, item, digest, origin FROM inputs WHERE computation = ? ORDER BY port, item",
         )?;
-        let rows = query.query_map([computation], |row| {
-            Ok(InputRecord {
-                port: row.get(0)?,
-                index: row.get(1)?,
-                digest: row.get::<_, Blob>(2)?.0,
-                from: row.get(3)?,
-            })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    fn outputs(&self, computation: i64) -> Result<Vec<OutputRecord>> {
-        let mut query = self.db.prepare_cached(
-            "SELECT port, kind, digest, bytes FROM outputs WHERE computation = ? ORDER BY port",
-        )?;
-        let rows = query.query_map([computation], |row| {
-            Ok(OutputRecord {
-                port: row.get(0)?,
-                kind: row.get::<_, Word<Kind>>(1)?.0,
-                digest: row.get::<_, Blob>(2)?.0,
-                bytes: unsigned(row, 3)?,
-            })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        Ok(query.query_map([computation], input_record)?.collect::<Result<_, _>>()?)
     }
 
     /// Every run, the latest first.
@@ -188,20 +175,31 @@ impl Store {
         let mut query = self.db.prepare_cached(
             "SELECT n.position, n.name, n.stage, n.operation, r.version, r.params, r.seed, n.key, n.state, n.cached,
              n.reason, n.error, n.attempts, n.started, n.finished, n.cpu_s, n.wall_s, n.peak_rss,
-             c.id, c.cpu_s, c.wall_s, c.peak_rss
+             c.cpu_s, c.wall_s, c.peak_rss
              FROM nodes n JOIN runs ON runs.id = n.run LEFT JOIN recipes r ON r.id = n.recipe
              LEFT JOIN computations c ON c.key = n.key
              WHERE runs.name = ? ORDER BY n.position",
         )?;
-        let rows = query.query_map([run], |row| Ok((node_record(row)?, row.get::<_, Option<i64>>(18)?)))?;
-        let mut nodes = Vec::new();
-        for row in rows {
-            let (mut node, computation) = row?;
-            if let Some(computation) = computation {
-                node.inputs = self.inputs(computation)?;
-                node.outputs = self.outputs(computation)?;
-            }
-            nodes.push(node);
+        let mut nodes = query.query_map([run], node_record)?.collect::<Result<Vec<_>, _>>()?;
+        let places: HashMap<usize, usize> = nodes.iter().enumerate().map(|(i, n)| (n.position, i)).collect();
+        // One question for all nodes: a run may have thousands.
+        let mut query = self.db.prepare_cached(
+            "SELECT i.name, i.item, i.digest, i.origin, n.position
+             FROM nodes n JOIN runs ON runs.id = n.run JOIN computations c ON c.key = n.key
+             JOIN inputs i ON i.computation = c.id WHERE runs.name = ? ORDER BY n.position, i.port, i.item",
+        )?;
+        for row in query.query_map([run], |row| Ok((row.get(4)?, input_record(row)?)))? {
+            let (position, input) = row?;
+            nodes[places[&position]].inputs.push(input);
+        }
+        let mut query = self.db.prepare_cached(
+            "SELECT o.port, o.kind, o.digest, o.bytes, n.position
+             FROM nodes n JOIN runs ON runs.id = n.run JOIN computations c ON c.key = n.key
+             JOIN outputs o ON o.computation = c.id WHERE runs.name = ? ORDER BY n.position, o.port",
+        )?;
+        for row in query.query_map([run], |row| Ok((row.get(4)?, output_record(row)?)))? {
+            let (position, output) = row?;
+            nodes[places[&position]].outputs.push(output);
         }
         Ok(nodes)
     }
@@ -332,6 +330,24 @@ impl Store {
         }
     }
 
+    /// Lets a file become the copy of a small artifact that [`Store::artifact_path`] would otherwise write out.
+    /// Moving is cheaper than removing now and writing later; the content is compared whenever it is asked for.
+    ///
+    /// # Errors
+    /// When the file cannot be moved.
+    pub fn unpack_from(&self, digest: &Digest, file: &Path) -> Result<()> {
+        let to = objects::unpacked(&self.root, digest);
+        match fs::rename(file, &to) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let folder = to.parent().unwrap_or(&self.root);
+                fs::create_dir_all(folder)
+                    .and_then(|()| fs::rename(file, &to))
+                    .map_err(|source| Error::io("cannot write", &to, source))
+            }
+            moved => moved.map_err(|source| Error::io("cannot write", &to, source)),
+        }
+    }
+
     fn find_artifact(&self, digest: &Digest) -> Result<(i64, Option<Vec<u8>>)> {
         let mut query = self.db.prepare_cached("SELECT id, content FROM artifacts WHERE digest = ?")?;
         let found = query.query_row([digest.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
@@ -375,6 +391,16 @@ fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     Ok(row.get::<_, i64>(column)?.cast_unsigned())
 }
 
+fn input_record(row: &Row<'_>) -> rusqlite::Result<InputRecord> {
+    let digest = row.get::<_, Blob>(2)?.0;
+    Ok(InputRecord { port: row.get(0)?, index: row.get(1)?, digest, from: row.get(3)? })
+}
+
+fn output_record(row: &Row<'_>) -> rusqlite::Result<OutputRecord> {
+    let (kind, digest) = (row.get::<_, Word<Kind>>(1)?.0, row.get::<_, Blob>(2)?.0);
+    Ok(OutputRecord { port: row.get(0)?, kind, digest, bytes: unsigned(row, 3)? })
+}
+
 fn recipe(row: &Row<'_>, first: usize) -> rusqlite::Result<Recipe> {
     Ok(Recipe {
         digest: row.get::<_, Blob>(first)?.0,
@@ -411,8 +437,8 @@ fn run_record(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
 
 fn node_record(row: &Row<'_>) -> rusqlite::Result<NodeRecord> {
     let params: Option<String> = row.get(5)?;
-    let cost = match row.get::<_, Option<f64>>(19)? {
-        Some(cpu_s) => Some(Usage { cpu_s, wall_s: row.get(20)?, peak_rss: unsigned(row, 21)? }),
+    let cost = match row.get::<_, Option<f64>>(18)? {
+        Some(cpu_s) => Some(Usage { cpu_s, wall_s: row.get(19)?, peak_rss: unsigned(row, 20)? }),
         None => None,
     };
     Ok(NodeRecord {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::fcntl::{Flock, FlockArg};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::{Error, Result};
@@ -31,6 +32,8 @@ pub(crate) fn open(root: &Path) -> Result<Connection> {
     let mut db = Connection::open(index(root))?;
     db.busy_timeout(PATIENCE)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Else SQLite plans a statement anew each time another value is bound to it.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     if format(&db)? != FORMAT {
         migrate(&mut db, root)?;
     }

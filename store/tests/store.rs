@@ -301,12 +301,12 @@ fn what_dead_runs_left_is_cleared() {
     let dead = store.lock_run("dead").unwrap();
     let _alive = store.lock_run("alive").unwrap();
     for run in ["dead", "alive"] {
-        fs::create_dir_all(store.scratch(run, 0)).unwrap();
+        fs::create_dir_all(store.scratch(run)).unwrap();
     }
     store.claim("dead", &[(key, false)]).unwrap();
     drop(dead);
     store.clear_dead_runs().unwrap();
-    assert!(!store.scratch("dead", 0).exists() && store.scratch("alive", 0).exists());
+    assert!(!store.scratch("dead").exists() && store.scratch("alive").exists());
     assert!(store.is_alive("alive") && !store.is_alive("dead"));
     assert_eq!(store.claim("alive", &[(key, false)]).unwrap(), [Claim::Ours]);
 }

@@ -1,10 +1,16 @@
 //! One module a command.
 
 mod completions;
+mod get;
+mod graph;
 mod plan;
+mod plugins;
+mod reference;
 mod request;
 mod run;
 mod runs;
+mod schema;
+mod show;
 mod why;
 mod worker;
 
@@ -26,7 +32,17 @@ pub(crate) enum Command {
     Why(why::Args),
     /// List runs
     Runs(runs::Args),
-    /// Print a completion script for a shell.
+    /// Show a run, a node or an artifact: what it is, its statistics, where it came from
+    Show(show::Args),
+    /// Copy an artifact out of the store, also in other forms (NetCDF, npz, CSV)
+    Get(get::Args),
+    /// Draw the graph of a workflow
+    Graph(graph::Args),
+    /// List plugins and their operations, or document one operation
+    Plugins(plugins::Args),
+    /// Print the JSON Schema of workflow files, for editors
+    Schema(schema::Args),
+    /// Print a completion script for a shell
     Completions(completions::Args),
     /// Serve the built-in plugins over standard input and output. The engine starts this itself.
     #[command(hide = true)]
@@ -40,6 +56,11 @@ impl Command {
             Self::Plan(args) => plan::run(&args),
             Self::Why(args) => why::run(&args),
             Self::Runs(args) => runs::run(&args),
+            Self::Show(args) => show::run(&args),
+            Self::Get(args) => get::run(&args),
+            Self::Graph(args) => graph::run(&args),
+            Self::Plugins(args) => plugins::run(&args),
+            Self::Schema(args) => schema::run(&args),
             Self::Completions(args) => completions::run(&args),
             Self::Worker => worker::run(),
         }

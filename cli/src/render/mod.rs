@@ -1,6 +1,8 @@
 //! What people and programs see of a run: each renderer turns the one stream of events into text.
 
+pub(crate) mod artifact;
 mod json;
+pub(crate) mod operation;
 mod plain;
 mod summary;
 mod terminal;

@@ -30,6 +30,7 @@ impl Renderer for Plain {
             Event::NodeStarted { .. }
             | Event::NodeWaits { .. }
             | Event::NodeRetries { .. }
+            | Event::Warning { .. }
             | Event::Log { .. } => {
                 if let Some(line) = line(event) {
                     say(&line);
@@ -65,6 +66,7 @@ pub(super) fn line(event: &Event) -> Option<String> {
         Event::Log { node, level, message } if level == "warning" => {
             Some(format!("{YELLOW}warning{RESET}  {}: {}", clean(node), clean(message)))
         }
+        Event::Warning { message } => Some(format!("{YELLOW}warning{RESET}  {}", clean(message))),
         _ => None,
     }
 }

@@ -117,7 +117,7 @@ impl Renderer for Terminal {
                     running.metric(name, value.0);
                 }
             }
-            Event::NodeWaits { .. } | Event::Log { .. } => {
+            Event::NodeWaits { .. } | Event::Log { .. } | Event::Warning { .. } => {
                 if let Some(line) = plain::line(event) {
                     self.say(&line);
                 }

@@ -6,6 +6,7 @@
 pub mod dataset;
 pub mod digest;
 mod error;
+pub mod export;
 pub mod figure;
 mod json;
 mod kind;

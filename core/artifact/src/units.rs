@@ -219,7 +219,7 @@ impl Unit {
 
 /// Within rounding of a whole number that a double holds exactly.
 fn near_whole(x: f64) -> bool {
-    x >= 0.5 && x <= 1e15 && (x - x.round()).abs() <= 4.0 * f64::EPSILON * x
+    (0.5..=1e15).contains(&x) && (x - x.round()).abs() <= 4.0 * f64::EPSILON * x
 }
 
 impl fmt::Display for Unit {

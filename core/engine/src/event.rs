@@ -101,6 +101,11 @@ pub enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         error: Option<Failure>,
     },
+    /// Something is not as it should be, and the run goes on.
+    Warning {
+        /// What.
+        message: String,
+    },
     /// The report has been written.
     ReportWritten {
         /// Where.

@@ -9,11 +9,13 @@
 //!    stream of events, which the terminal, JSON lines, the store and the report are made from.
 
 pub mod catalog;
+pub mod describe;
 pub mod diagnostics;
 pub mod event;
 pub mod expr;
 mod external;
 pub mod graph;
+pub mod graph_view;
 pub mod key;
 pub mod plan;
 pub mod report;

@@ -252,7 +252,7 @@ fn a_long_line_is_cropped_around_the_mistake() {
 
 #[test]
 fn control_characters_do_not_reach_the_terminal() {
-    let text = problems("flow: 1\nstages: { a: { uses: \"demo/te\\u001b[31mxt\" } }\n");
+    let text = problems("flow: 1\nstages: { a: { uses: \"lab/tr\\u001b[31main\" } }\n");
     assert!(!text.contains('\u{1b}'), "{text:?}");
     assert_snapshot!(text);
 }

@@ -61,11 +61,11 @@ fn draw(seed: u64) -> Result<(Case, String), SimulationError> {
     let field = Field::new(&mut rng, lr, lz, kind == 0);
     let layers: Vec<f64> = (0..ROWS).map(|_| rng.random_range(-1.7..1.7)).collect();
     let (mut kr, mut kz, mut porosity) = (Vec::new(), Vec::new(), Vec::new());
-    for k in 0..ROWS {
+    for (k, layer) in layers.iter().enumerate() {
         for r in grid.nodes() {
             let g = field.at(r.min(10_000.0), DZ * k as f64);
             let g = match kind {
-                2 => layers[k],
+                2 => *layer,
                 3 => {
                     if g > 0.4 {
                         1.3

@@ -46,7 +46,7 @@ pub struct Transmissibility {
 }
 
 fn increasing(name: &str, faces: &[f64]) -> Result<(), GridError> {
-    if faces.len() < 2 || faces.windows(2).any(|w| !(w[1] > w[0])) || faces.iter().any(|f| !f.is_finite()) {
+    if faces.len() < 2 || faces.windows(2).any(|w| w[1] <= w[0]) || faces.iter().any(|f| !f.is_finite()) {
         return Err(GridError(format!("{name} must be at least two finite, increasing positions")));
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! CO₂ storage: geology, two-phase simulation, encoding, evaluation.
 
+pub mod case_file;
 pub mod curves;
 pub mod data;
 pub mod encode;
@@ -7,6 +8,7 @@ pub mod evaluate;
 pub mod fluid;
 pub mod geology;
 pub mod grid;
+pub mod ledger;
 pub mod npz;
 mod operations;
 pub mod simulate;
@@ -23,8 +25,11 @@ pub fn plugin() -> Plugin {
         env!("CARGO_PKG_VERSION"),
         "CO₂ storage: geology, two-phase simulation, encoding, evaluation.",
     )
+    .with(operations::Case)
+    .with(operations::Compare)
     .with(operations::Encode)
     .with(operations::Evaluate)
     .with(operations::Geology)
+    .with(operations::Ledger)
     .with(operations::Simulate)
 }

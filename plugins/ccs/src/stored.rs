@@ -137,7 +137,9 @@ fn well(npz: &Npz, rows: usize) -> Result<Well, StoredError> {
     let from = match factors.len() {
         n if n == count => 0,
         n if n == rows => first,
-        n => return shape_error(format!("`cf` has {n} values for {count} perforations in {rows} rows")),
+        n => {
+            return shape_error(format!("`cf` has {n} values for {count} perforations in {rows} rows"));
+        }
     };
     let connections = (0..count).map(|j| Connection { row: first + j, factor: factors[from + j] }).collect();
     Ok(Well { column: 0, connections, rate: megatonnes_per_year(npz.scalar("q_mt")?), pressure_limit: None })

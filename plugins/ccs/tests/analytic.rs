@@ -1,4 +1,5 @@
 //! Analytic solutions: Buckley–Leverett, Theis, McWhorter–Sunada.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Fluid properties against tables computed elsewhere.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -4,6 +4,7 @@
 //! 17 days on, relative L2 of the pressure build-up at most 2 % (T1) and 1.5 % (HOMO). Earlier
 //! snapshots are printed only: in its first step Flow loses up to 22 % of the injected mass. Run with
 //! `--nocapture` to see all numbers.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -105,6 +105,7 @@ CREATE TABLE nodes (
     peak_rss INTEGER NOT NULL,
     PRIMARY KEY (run, position)
 ) WITHOUT ROWID;
+CREATE UNIQUE INDEX nodes_name ON nodes (run, name);
 
 -- Only the points and messages of nodes that ran; a cached node has those of the run that computed it.
 CREATE TABLE series (

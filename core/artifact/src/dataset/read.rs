@@ -119,6 +119,23 @@ impl Dataset {
         Ok(values)
     }
 
+    /// Hands over the values of a variable piece by piece: little-endian bytes of whole elements, in C order.
+    pub(crate) fn pieces(&self, variable: usize, mut to: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        /// A multiple of the size of every element.
+        const PIECE: usize = 1 << 20;
+        let mut piece = vec![0; PIECE];
+        for (path, mut left) in self.chunks(variable) {
+            let mut file = File::open(&path).map_err(Error::io("read", &path))?;
+            while left > 0 {
+                let now = &mut piece[..left.min(PIECE)];
+                file.read_exact(now).map_err(Error::io("read", &path))?;
+                to(now)?;
+                left -= now.len();
+            }
+        }
+        Ok(())
+    }
+
     /// For every chunk of a variable, in order: its file, and how many bytes at its start are values (the
     /// last chunk may be filled up).
     pub(crate) fn chunks(&self, variable: usize) -> impl Iterator<Item = (PathBuf, usize)> {

@@ -5,6 +5,7 @@ mod identity;
 use std::fmt;
 use std::str::FromStr;
 
+pub(crate) use identity::list;
 pub use identity::{FileHash, Identity, of};
 use serde::{Deserialize, Serialize};
 

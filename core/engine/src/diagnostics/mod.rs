@@ -8,7 +8,8 @@ mod suggest;
 
 use std::fmt;
 
-pub(crate) use suggest::{closest, did_you_mean, list};
+pub use suggest::closest;
+pub(crate) use suggest::{did_you_mean, list};
 
 /// A piece of a source text: byte offsets into it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,7 +1,8 @@
 //! "Did you mean".
 
 /// The candidate that a misspelt word most likely stands for, if any is near enough.
-pub(crate) fn closest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+#[must_use]
+pub fn closest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let folded = fold(word);
     let limit = (word.chars().count() / 3).clamp(1, 3);
     candidates

@@ -143,18 +143,18 @@ impl fmt::Display for Problem {
 impl Expr {
     /// Calls `visit` with every reference into a root: `params.a` as `("params", Some("a"))`, the bare name
     /// `seed` as `("seed", None)`.
-    pub fn references<'e>(&'e self, visit: &mut dyn FnMut(&'e str, Option<&'e str>, &Range<usize>)) {
+    pub fn references<'e>(&'e self, visit: &mut dyn FnMut(&'e str, Option<&'e str>)) {
         match &self.term {
             Term::Literal(_) => {}
-            Term::Name(root) => visit(root, None, &self.range),
+            Term::Name(root) => visit(root, None),
             Term::Field(of, field) => match &of.term {
-                Term::Name(root) => visit(root, Some(field), &self.range),
+                Term::Name(root) => visit(root, Some(field)),
                 _ => of.references(visit),
             },
             Term::Index(of, index) => {
                 match (&of.term, &index.term) {
                     (Term::Name(root), Term::Literal(Value::String(field))) => {
-                        visit(root, Some(field), &self.range);
+                        visit(root, Some(field));
                     }
                     _ => of.references(visit),
                 }

@@ -94,6 +94,7 @@ pub fn plan(graph: &Graph, catalog: &Catalog, store: &Store) -> Result<Plan, Err
     let mut resolver = Resolver::new(graph, catalog);
     resolver.check_externals(store)?;
     let history = History::new(store, &graph.name)?;
+    let _snapshot = store.snapshot()?;
     let mut planner = Planner { graph, store, resolver, history, known: BTreeMap::new() };
     for id in order(graph) {
         let known = planner.node(id)?;

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use flow_plugin::Digest;
-use flow_store::{Claim, Hit, NewComputation, NodeState, RunEnd, RunStatus, Store, Usage};
+use flow_store::{Hit, NewComputation, NodeState, RunEnd, RunStatus, Store, Usage};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
 use super::executor::{End, Executor, Report, Stop};
 use super::node::{Phase, Progress};
+use super::publish::publish;
 use super::slots::Slots;
 use super::writer::{Ended, Writer, Written};
 use super::{Error, Options, machine};
@@ -20,20 +21,11 @@ use crate::event::{Event, Failure, Summary};
 use crate::graph::{Graph, NodeId};
 use crate::plan::{self, History, Resolver};
 
-/// How often a node that another run computes is looked at.
-const POLL: Duration = Duration::from_millis(150);
+/// How long an ended node waits to be written together with others, while there is other work.
+const COMPANY: Duration = Duration::from_millis(20);
 
-/// Nodes shorter than this are claimed many at a time.
-const SHORT: Duration = Duration::from_millis(50);
-
-/// How many short nodes are claimed at a time, per core.
-const CLAIMS_PER_CORE: usize = 16;
-
-/// The wait before the second attempt; it doubles with each further one.
-const BACK_OFF: Duration = Duration::from_secs(1);
-
-/// The longest wait between two attempts.
-const BACK_OFF_MOST: Duration = Duration::from_secs(60);
+/// So many are written at once without waiting for more.
+const GROUP: usize = 128;
 
 /// What a run is made of.
 pub(super) struct Parts<'a> {
@@ -54,11 +46,14 @@ pub(super) async fn dispatch(parts: Parts<'_>, store: Store, started: f64) -> Re
     let (executor, reports) = Executor::new(parts.options.worker.clone());
     let nodes = (0..parts.graph.nodes.len()).map(NodeId);
     let nodes = nodes.map(|id| Progress::new(parts.graph.upstream(id).collect())).collect();
+    let scratch = parts.store.scratch(parts.run);
+    std::fs::create_dir_all(&scratch)?;
     let slots = Slots::new(parts.options.cores, machine::memory());
     let mut dispatcher = Dispatcher {
         parts,
         writer,
         executor,
+        scratch,
         slots,
         nodes,
         open: 0,
@@ -71,6 +66,8 @@ pub(super) async fn dispatch(parts: Parts<'_>, store: Store, started: f64) -> Re
         retries: BTreeMap::new(),
         paths: HashMap::new(),
         stop: Stop::No,
+        outbox: Vec::new(),
+        flush_at: None,
         short: (0.0, 0),
     };
     dispatcher.carry_through(reports, written).await?;
@@ -81,6 +78,8 @@ pub(super) struct Dispatcher<'a> {
     pub(super) parts: Parts<'a>,
     pub(super) writer: Writer,
     pub(super) executor: Executor,
+    /// Where nodes write.
+    pub(super) scratch: PathBuf,
     pub(super) slots: Slots,
     pub(super) nodes: Vec<Progress>,
     /// How many nodes run or are being recorded.
@@ -91,15 +90,19 @@ pub(super) struct Dispatcher<'a> {
     pub(super) ready: BTreeSet<(bool, NodeId)>,
     /// Nodes that are ours to run, and wait for a slot.
     pub(super) claimed: BTreeSet<(bool, NodeId)>,
-    claiming: usize,
-    theirs: Vec<NodeId>,
-    poll: Option<Instant>,
-    retries: BTreeMap<(Instant, NodeId), ()>,
+    pub(super) claiming: usize,
+    pub(super) theirs: Vec<NodeId>,
+    pub(super) poll: Option<Instant>,
+    pub(super) retries: BTreeMap<(Instant, NodeId), ()>,
     /// Where artifacts lie that this run has checked or made.
     pub(super) paths: HashMap<Digest, PathBuf>,
     pub(super) stop: Stop,
+    /// Ended nodes that the writer is not told of yet.
+    outbox: Vec<Ended>,
+    /// When the writer is to be told of them at the latest.
+    pub(super) flush_at: Option<Instant>,
     /// Wall seconds and number of the nodes computed so far.
-    short: (f64, u32),
+    pub(super) short: (f64, u32),
 }
 
 impl Dispatcher<'_> {
@@ -114,6 +117,9 @@ impl Dispatcher<'_> {
         self.todo = sources.filter(|id| self.nodes[id.0].waits_for.is_empty()).collect();
         loop {
             self.advance()?;
+            if self.flush_is_due() {
+                self.flush();
+            }
             if self.is_done() {
                 return Ok(());
             }
@@ -137,6 +143,25 @@ impl Dispatcher<'_> {
         }
     }
 
+    /// While there is work for the workers, what has ended waits a little for company: a group costs hardly
+    /// more to write than a single node. Where a worker would stand idle, what comes next may wait for it.
+    fn flush_is_due(&mut self) -> bool {
+        let idle = self.claimed.is_empty() && self.slots.free() > 0;
+        if self.outbox.is_empty() || idle || self.outbox.len() >= GROUP || self.stop != Stop::No {
+            return true;
+        }
+        let due = *self.flush_at.get_or_insert_with(|| Instant::now() + COMPANY);
+        due <= Instant::now()
+    }
+
+    /// Tells the writer what has ended since the last time.
+    fn flush(&mut self) {
+        self.flush_at = None;
+        if !self.outbox.is_empty() {
+            self.writer.ended(std::mem::take(&mut self.outbox));
+        }
+    }
+
     /// Whether there is nothing more to wait for.
     fn is_done(&self) -> bool {
         let idle = self.open == 0;
@@ -153,9 +178,24 @@ impl Dispatcher<'_> {
         if self.stop != Stop::No {
             return Ok(());
         }
-        while let Some(id) = self.todo.pop_front() {
-            self.settle(id)?;
+        if !self.todo.is_empty() {
+            let store = self.parts.store;
+            let _snapshot = store.snapshot().map_err(Error::Store)?;
+            while let Some(id) = self.todo.pop_front() {
+                self.settle(id)?;
+            }
         }
+        if !self.claimed.is_empty() && !self.slots.is_full() {
+            self.start_claimed()?;
+        }
+        self.claim();
+        // Nodes that have to be computed again because an output of theirs is gone.
+        if self.todo.is_empty() { Ok(()) } else { self.advance() }
+    }
+
+    fn start_claimed(&mut self) -> Result<(), Error> {
+        let store = self.parts.store;
+        let _snapshot = store.snapshot().map_err(Error::Store)?;
         let mut waiting = std::mem::take(&mut self.claimed);
         while let Some((measures, id)) = waiting.pop_first() {
             if self.slots.is_full() {
@@ -165,9 +205,7 @@ impl Dispatcher<'_> {
             self.start(id)?;
         }
         self.claimed.append(&mut waiting);
-        self.claim();
-        // Nodes that have to be computed again because an output of theirs is gone.
-        if self.todo.is_empty() { Ok(()) } else { self.advance() }
+        Ok(())
     }
 
     /// Decides about a node all of whose upstream nodes have ended well.
@@ -210,13 +248,13 @@ impl Dispatcher<'_> {
         Ok(())
     }
 
-    fn make_ready(&mut self, id: NodeId) {
+    pub(super) fn make_ready(&mut self, id: NodeId) {
         self.nodes[id.0].phase = Phase::Ready;
         self.ready.insert((self.parts.graph.node(id).measures, id));
     }
 
     /// The node's result was there already.
-    fn cached(&mut self, id: NodeId, hit: Hit, reason: &str) {
+    pub(super) fn cached(&mut self, id: NodeId, hit: Hit, reason: &str) {
         let progress = &mut self.nodes[id.0];
         progress.cached = true;
         progress.usage = hit.usage;
@@ -224,35 +262,6 @@ impl Dispatcher<'_> {
         reason.clone_into(&mut progress.reason);
         self.record(id, NodeState::Succeeded, None);
         self.ended(id, NodeState::Succeeded);
-    }
-
-    /// Asks for claims, a few at a time so that another run can share the work, but not one by one where
-    /// nodes are short.
-    fn claim(&mut self) {
-        if self.claiming > 0 || self.ready.is_empty() {
-            return;
-        }
-        let (seconds, count) = self.short;
-        let short = count > 0 && seconds / f64::from(count) < SHORT.as_secs_f64();
-        let wanted = if short {
-            (CLAIMS_PER_CORE * self.parts.options.cores).saturating_sub(self.claimed.len())
-        } else {
-            self.slots.free()
-        };
-        let mut keys = Vec::new();
-        while keys.len() < wanted
-            && let Some((_, id)) = self.ready.pop_first()
-        {
-            let progress = &mut self.nodes[id.0];
-            if let Some(key) = progress.key {
-                progress.phase = Phase::Claiming;
-                keys.push((id, key, progress.again));
-            }
-        }
-        if !keys.is_empty() {
-            self.claiming = keys.len();
-            self.writer.claim(keys);
-        }
     }
 
     fn written(&mut self, answer: Written) -> Result<(), Error> {
@@ -274,36 +283,6 @@ impl Dispatcher<'_> {
             Written::Failed(error) => {
                 self.executor.stop(Stop::Kill);
                 return Err(Error::Store(error));
-            }
-        }
-        Ok(())
-    }
-
-    fn claimed(&mut self, id: NodeId, claim: Claim) -> Result<(), Error> {
-        let progress = &mut self.nodes[id.0];
-        match claim {
-            Claim::Ours => {
-                progress.phase = Phase::Claimed;
-                self.claimed.insert((self.parts.graph.node(id).measures, id));
-            }
-            Claim::Theirs(run) => {
-                if !self.theirs.contains(&id) {
-                    self.theirs.push(id);
-                    let node = self.parts.graph.node(id).name.clone();
-                    (self.parts.sink)(&Event::NodeWaits { node, run });
-                }
-                progress.phase = Phase::Theirs;
-                self.poll.get_or_insert(Instant::now() + POLL);
-            }
-            Claim::Done => {
-                let hit = match progress.key {
-                    Some(key) => self.parts.store.lookup(&key).map_err(Error::Store)?,
-                    None => None,
-                };
-                match hit {
-                    Some(hit) => self.cached(id, hit, "another run has computed it meanwhile"),
-                    None => self.make_ready(id),
-                }
             }
         }
         Ok(())
@@ -371,19 +350,6 @@ impl Dispatcher<'_> {
         }
     }
 
-    fn retry(&mut self, id: NodeId, failure: &Failure) {
-        let progress = &mut self.nodes[id.0];
-        progress.phase = Phase::Retrying;
-        let wait = BACK_OFF.saturating_mul(1 << (progress.attempts - 1).min(16)).min(BACK_OFF_MOST);
-        self.retries.insert((Instant::now() + wait, id), ());
-        (self.parts.sink)(&Event::NodeRetries {
-            node: self.parts.graph.node(id).name.clone(),
-            error: failure.message.clone(),
-            attempt: progress.attempts + 1,
-            wait_s: wait.as_secs_f64(),
-        });
-    }
-
     pub(super) fn fail(&mut self, id: NodeId, failure: Failure) {
         let logs: Vec<_> = failure.stderr.clone();
         let progress = &mut self.nodes[id.0];
@@ -406,9 +372,9 @@ impl Dispatcher<'_> {
             let keep = computation.family.map(|(family, extent)| self.parts.store.state(&family, extent));
             (self.parts.store.checkpoints(&computation.key), keep)
         });
-        let scratch = progress.scratch.take();
+        let scratch = std::mem::take(&mut progress.scratch);
         let record = progress.record(id, node, self.parts.resolver.recipe(id), state);
-        self.writer.ended(Ended { id, node: record, computation, scratch, checkpoints });
+        self.outbox.push(Ended { id, node: record, computation, scratch, checkpoints });
     }
 
     /// A node has ended: says so, and sees to those that wait for it.
@@ -440,6 +406,7 @@ impl Dispatcher<'_> {
             self.log(id, "warning", "computing it again gave other bytes than before".to_owned());
             self.reopen_downstream(id);
         }
+        self.publish(id);
         for next in self.parts.graph.downstream(id) {
             let progress = &mut self.nodes[next.0];
             if progress.waits_for.remove(&id)
@@ -447,6 +414,19 @@ impl Dispatcher<'_> {
                 && progress.phase == Phase::Waiting
             {
                 self.todo.push_back(next);
+            }
+        }
+    }
+
+    fn publish(&mut self, id: NodeId) {
+        let node = self.parts.graph.node(id);
+        for (port, path) in &node.publish {
+            let outputs = self.nodes[id.0].outputs.iter().flatten();
+            let Some(output) = outputs.clone().find(|output| output.port == *port) else { continue };
+            let to = self.parts.graph.root.join(path);
+            let said = publish(self.parts.store, output, &to).unwrap_or_else(Some);
+            if let Some(warning) = said {
+                self.log(id, "warning", warning);
             }
         }
     }
@@ -475,35 +455,6 @@ impl Dispatcher<'_> {
         }
     }
 
-    fn wake(&self) -> Option<Instant> {
-        let retry = self.retries.first_key_value().map(|((at, _), ())| *at);
-        [self.poll, retry].into_iter().flatten().min()
-    }
-
-    fn woken(&mut self) {
-        let now = Instant::now();
-        while let Some(((at, id), ())) = self.retries.first_key_value().map(|(k, v)| (*k, *v))
-            && at <= now
-        {
-            self.retries.pop_first();
-            self.nodes[id.0].phase = Phase::Claimed;
-            self.claimed.insert((self.parts.graph.node(id).measures, id));
-        }
-        if self.poll.is_some_and(|at| at <= now) {
-            self.poll = None;
-            for id in std::mem::take(&mut self.theirs) {
-                self.theirs_again(id);
-            }
-        }
-    }
-
-    /// Another run was computing this node: asks again.
-    fn theirs_again(&mut self, id: NodeId) {
-        if self.nodes[id.0].phase == Phase::Theirs {
-            self.make_ready(id);
-        }
-    }
-
     fn finish(mut self, started: f64) -> Summary {
         for id in (0..self.nodes.len()).map(NodeId) {
             if !self.nodes[id.0].has_ended() {
@@ -526,6 +477,7 @@ impl Dispatcher<'_> {
         };
         let saved_s = self.nodes.iter().filter(|node| node.cached).map(|node| node.usage.wall_s).sum();
         let finished = flow_store::now();
+        self.flush();
         self.writer.finish(RunEnd { status, finished, executed, cached, failed, skipped });
         Summary { status, executed, cached, failed, skipped, wall_s: finished - started, saved_s }
     }

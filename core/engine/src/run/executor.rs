@@ -29,6 +29,9 @@ const IDLE_MEMORY: u64 = 1 << 30;
 /// How often the memory of a node with a limit is looked at.
 const MEMORY_INTERVAL: Duration = Duration::from_millis(250);
 
+/// How long what is in the pipe of standard error may take to be read.
+const STDERR_SETTLES: Duration = Duration::from_millis(10);
+
 /// How many of the last lines of standard error a failure shows.
 const STDERR_SHOWN: usize = 20;
 
@@ -240,6 +243,8 @@ impl Unit<'_> {
                 })
             }
             Reply::Failed { error, usage, .. } => {
+                // What it wrote before is in the other pipe already, but may not have been read from there.
+                tokio::time::sleep(STDERR_SETTLES).await;
                 let stderr = worker.take_stderr();
                 Some(match (error.kind, asked) {
                     (ErrorKind::Cancelled, Some(Asked::TimedOut)) => {

@@ -17,8 +17,11 @@ mod dispatcher;
 mod executor;
 mod machine;
 mod node;
+mod publish;
+mod share;
 mod slots;
 mod start;
+mod timers;
 mod worker;
 mod writer;
 
@@ -32,6 +35,7 @@ use crate::catalog::Catalog;
 use crate::event::{Event, Summary};
 use crate::graph::Graph;
 use crate::plan::{self, History, Resolver};
+use crate::report;
 
 /// The program that serves operations over the worker protocol.
 #[derive(Clone, Debug)]
@@ -123,8 +127,21 @@ pub fn run(
     let summary = runtime.block_on(dispatcher::dispatch(parts, store, started))?;
     drop(runtime);
     drop(lock);
+    report(graph, &reader, &run, sink);
     sink(&Event::RunFinished(summary.clone()));
     Ok(Outcome { run, summary })
+}
+
+/// Writes the run's report. The results are in the store whatever becomes of it, so a failure is a warning.
+fn report(graph: &Graph, store: &Store, run: &str, sink: &mut dyn FnMut(&Event)) {
+    let path = store.run_folder(run).join("report.html");
+    let written = report::gather(store, run, graph, path)
+        .map_err(|error| error.to_string())
+        .and_then(|input| report::write(&input).map_err(|error| error.to_string()));
+    sink(&match written {
+        Ok(path) => Event::ReportWritten { path: path.to_string_lossy().into_owned() },
+        Err(error) => Event::Warning { message: format!("the report could not be written: {error}") },
+    });
 }
 
 impl Outcome {

@@ -51,7 +51,8 @@ pub(super) struct Progress {
     /// What computing it cost, in this run or before.
     pub(super) usage: Usage,
     pub(super) held: Option<Held>,
-    pub(super) scratch: Option<PathBuf>,
+    /// Where its outputs are written, by port.
+    pub(super) scratch: Vec<(String, PathBuf)>,
     /// In the store once it has ended.
     pub(super) outputs: Option<Vec<OutputRecord>>,
     /// What it had put out before it was computed again.
@@ -81,7 +82,7 @@ impl Progress {
             started: 0.0,
             usage: Usage::default(),
             held: None,
-            scratch: None,
+            scratch: Vec::new(),
             outputs: None,
             before: None,
             series: Vec::new(),

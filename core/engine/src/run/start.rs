@@ -1,7 +1,6 @@
 //! Starting a node: finding its inputs, and putting together what the worker is told.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::PathBuf;
 
 use flow_plugin::protocol::{self, InputArtifact, Job};
@@ -11,7 +10,7 @@ use super::Error;
 use super::dispatcher::{Dispatcher, gone};
 use super::executor::Task;
 use super::node::Phase;
-use crate::event::{Event, Failure};
+use crate::event::Event;
 use crate::graph::NodeId;
 use crate::plan::{Input, Ports};
 
@@ -28,18 +27,15 @@ impl Dispatcher<'_> {
             self.slots.give_back(held);
             return Ok(());
         };
-        let scratch = self.parts.store.scratch(self.parts.run, id.0);
+        let outputs: BTreeMap<String, PathBuf> = node
+            .outputs
+            .iter()
+            .map(|port| (port.name.clone(), self.scratch.join(format!("{}-{}", id.0, port.name))))
+            .collect();
         if self.nodes[id.0].attempts > 0 {
-            // What an earlier attempt left is nobody's; should it stay, creating the folder says why.
-            let _ = fs::remove_dir_all(&scratch);
+            // What an earlier attempt left is nobody's.
+            outputs.values().for_each(|path| super::writer::discard(path));
         }
-        if let Err(error) = fs::create_dir_all(&scratch) {
-            self.slots.give_back(held);
-            self.fail(id, Failure::new(format!("cannot create {}: {error}", scratch.display())));
-            return Ok(());
-        }
-        let outputs: BTreeMap<String, PathBuf> =
-            node.outputs.iter().map(|port| (port.name.clone(), scratch.join(&port.name))).collect();
         let continue_from = match self.parts.resolver.family(id, &ports) {
             Some((family, extent)) => {
                 let shorter = self.parts.store.shorter(&family, extent).map_err(Error::Store)?;
@@ -54,7 +50,7 @@ impl Dispatcher<'_> {
         progress.cached = false;
         progress.started = flow_store::now();
         progress.held = Some(held);
-        progress.scratch = Some(scratch);
+        progress.scratch = outputs.iter().map(|(port, path)| (port.clone(), path.clone())).collect();
         progress.failure = None;
         (self.parts.sink)(&Event::NodeStarted {
             node: node.name.clone(),

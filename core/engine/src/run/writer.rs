@@ -1,19 +1,20 @@
 //! The one writer of a run: a thread that takes what has ended and commits all that waits as one group.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc as blocking;
 use std::thread::JoinHandle;
 
 use flow_plugin::Digest;
-use flow_store::{Batch, Claim, NewComputation, NewNode, RunEnd, Store};
+use flow_store::{Batch, Claim, Content, NewComputation, NewNode, RunEnd, Store};
 use tokio::sync::mpsc;
 
 use crate::graph::NodeId;
 
 /// What the dispatcher asks the writer for.
 enum Request {
-    /// Record a node that has ended.
-    Ended(Box<Ended>),
+    /// Record nodes that have ended.
+    Ended(Vec<Ended>),
     /// Claim keys; those to be computed again also if they have been computed.
     Claim(Vec<(NodeId, Digest, bool)>),
     /// Record the end of the run.
@@ -25,8 +26,8 @@ pub(super) struct Ended {
     pub(super) id: NodeId,
     pub(super) node: NewNode,
     pub(super) computation: Option<NewComputation>,
-    /// Its scratch folder, which is removed.
-    pub(super) scratch: Option<PathBuf>,
+    /// Where its outputs were written, by port.
+    pub(super) scratch: Vec<(String, PathBuf)>,
     /// Its checkpoints: removed, or kept as the final state under this path.
     pub(super) checkpoints: Option<(PathBuf, Option<PathBuf>)>,
 }
@@ -70,8 +71,8 @@ impl Writer {
         }
     }
 
-    pub(super) fn ended(&self, ended: Ended) {
-        self.send(Request::Ended(Box::new(ended)));
+    pub(super) fn ended(&self, ended: Vec<Ended>) {
+        self.send(Request::Ended(ended));
     }
 
     pub(super) fn claim(&self, keys: Vec<(NodeId, Digest, bool)>) {
@@ -103,10 +104,13 @@ fn serve(
             (Batch::default(), Vec::new(), Vec::new(), Vec::new());
         for request in std::iter::once(first).chain(queue.try_iter()) {
             match request {
-                Request::Ended(ended) => {
-                    ids.push(ended.id);
-                    batch.push(ended.node, ended.computation);
-                    tidy.push((ended.scratch, ended.checkpoints));
+                Request::Ended(all) => {
+                    for ended in all {
+                        ids.push(ended.id);
+                        let small = small(&ended.computation);
+                        batch.push(ended.node, ended.computation);
+                        tidy.push((ended.scratch, small, ended.checkpoints));
+                    }
                 }
                 Request::Claim(keys) => claims.extend(keys),
                 Request::Finish(end) => finished = Some(end),
@@ -114,6 +118,20 @@ fn serve(
         }
         if !batch.is_empty() {
             store.commit(run, &batch)?;
+        }
+        for (scratch, small, checkpoints) in tidy {
+            for (port, path) in scratch {
+                match small.iter().find(|(known, _)| *known == port) {
+                    // A copy that could not be moved is written when it is needed.
+                    Some((_, digest)) => drop(store.unpack_from(digest, &path)),
+                    None => discard(&path),
+                }
+            }
+            if let Some((folder, keep)) = checkpoints {
+                clear_checkpoints(&folder, keep.as_deref());
+            }
+        }
+        if !ids.is_empty() {
             let _ = answers.send(Written::Committed(ids));
         }
         if !claims.is_empty() {
@@ -121,9 +139,6 @@ fn serve(
             let claimed = store.claim(run, &keys)?;
             let nodes = claims.into_iter().map(|(node, _, _)| node);
             let _ = answers.send(Written::Claimed(nodes.zip(claimed).collect()));
-        }
-        for (scratch, checkpoints) in tidy {
-            clear(scratch, checkpoints);
         }
     }
     if let Some(end) = finished {
@@ -134,21 +149,31 @@ fn serve(
     Ok(())
 }
 
-/// Removes what a committed node needs no more. What cannot be removed now is removed with the run's scratch
-/// folder, or is in nobody's way.
-fn clear(scratch: Option<PathBuf>, checkpoints: Option<(PathBuf, Option<PathBuf>)>) {
-    if let Some(scratch) = scratch {
-        let _ = std::fs::remove_dir_all(scratch);
+/// The outputs that are kept in the index.
+fn small(computation: &Option<NewComputation>) -> Vec<(String, Digest)> {
+    let outputs = computation.iter().flat_map(|computation| &computation.outputs);
+    let small = outputs.filter(|(_, artifact)| matches!(artifact.content, Content::Inline(_)));
+    small.map(|(port, artifact)| (port.clone(), artifact.digest)).collect()
+}
+
+/// Removes what nobody needs, if it is there. What cannot be removed now goes with the run's scratch folder.
+pub(super) fn discard(path: &Path) {
+    if let Err(error) = fs::remove_file(path)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        let _ = fs::remove_dir_all(path);
     }
-    if let Some((folder, keep)) = checkpoints {
-        if let Some(keep) = keep
-            && let Some(parent) = keep.parent()
-            && std::fs::create_dir_all(parent).is_ok()
-        {
-            let _ = std::fs::remove_dir_all(&keep);
-            let _ = std::fs::rename(&folder, keep);
-        } else {
-            let _ = std::fs::remove_dir_all(folder);
+}
+
+/// Removes the checkpoints of a computation that is done, or keeps them as its final state. Should that fail,
+/// they are in nobody's way.
+fn clear_checkpoints(folder: &Path, keep: Option<&Path>) {
+    match keep {
+        Some(keep) => {
+            let _ = fs::remove_dir_all(keep);
+            let parent = keep.parent().unwrap_or(keep);
+            let _ = fs::create_dir_all(parent).and_then(|()| fs::rename(folder, keep));
         }
+        None => drop(fs::remove_dir_all(folder)),
     }
 }

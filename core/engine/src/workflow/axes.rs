@@ -279,7 +279,7 @@ impl Reader<'_> {
         if let Some((axis, values)) = axes.iter().zip(&lists).find(|(_, values)| values.len() != first.len())
         {
             self.problems.push(
-                Diagnostic::at(axis.value.span, format!("the axes of a `zip` must have equally many values"))
+                Diagnostic::at(axis.value.span, "the axes of a `zip` must have equally many values")
                     .label(count(values.len()))
                     .also(axes[0].value.span, count(first.len())),
             );
@@ -367,20 +367,24 @@ pub(super) fn too_many(span: Span) -> Diagnostic {
 }
 
 fn axis_value(value: Value, number: usize) -> AxisValue {
-    let label = match &value {
+    let id = value.to_string();
+    AxisValue { label: label(&value).unwrap_or_else(|| format!("#{}", number + 1)), value, id }
+}
+
+/// How a value reads in a node's name. Lists and mappings without a name have no short form.
+pub(super) fn label(value: &Value) -> Option<String> {
+    Some(match value {
         Value::String(text) if plain_label(text) => text.clone(),
         Value::Array(items) if items.iter().all(|item| item.is_number()) => {
             items.iter().map(ToString::to_string).collect::<Vec<_>>().join("x")
         }
         Value::Object(map) => match map.get("name") {
             Some(Value::String(name)) if plain_label(name) => name.clone(),
-            _ => format!("#{}", number + 1),
+            _ => return None,
         },
-        Value::Array(_) => format!("#{}", number + 1),
+        Value::Array(_) => return None,
         other => other.to_string(),
-    };
-    let id = value.to_string();
-    AxisValue { value, label, id }
+    })
 }
 
 /// Whether a text can stand in a node's name as it is.

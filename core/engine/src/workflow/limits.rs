@@ -24,7 +24,7 @@ pub(super) fn resources(tree: &Tree, problems: &mut Diagnostics) -> Resources {
             },
             "memory" => match memory(&entry.value) {
                 Ok(memory) => resources.memory = Some(memory),
-                Err(problem) => problems.push(problem),
+                Err(problem) => problems.push(*problem),
             },
             "gpus" | "device" => problems.push(
                 Diagnostic::at(entry.key_span, format!("`{}` is not available in this version", entry.key))
@@ -94,15 +94,15 @@ fn cpus(tree: &Tree) -> Option<Cpus> {
     usize::try_from(count).ok().map(Cpus::Count)
 }
 
-fn memory(tree: &Tree) -> Result<u64, Diagnostic> {
+fn memory(tree: &Tree) -> Result<u64, Box<Diagnostic>> {
     let problem = wrong(tree, "`memory` must be an amount with a unit, such as `4 GiB` or `500 MB`");
     let Some(text) = tree.text() else {
-        return Err(match &tree.data {
+        return Err(Box::new(match &tree.data {
             Data::Number(number) => problem.help(format!("write `{number} GiB` or `{number} MB`")),
             _ => problem,
-        });
+        }));
     };
-    bytes(text).ok_or(problem)
+    bytes(text).ok_or_else(|| Box::new(problem))
 }
 
 fn bytes(text: &str) -> Option<u64> {
@@ -123,7 +123,7 @@ fn bytes(text: &str) -> Option<u64> {
     let (_, scale) = UNITS.iter().find(|(name, _)| *name == unit)?;
     let amount = number.parse::<f64>().ok()? * scale;
     // At least a byte, and few enough that a double counts them exactly.
-    (amount >= 1.0 && amount < 9e15).then_some(amount as u64)
+    (1.0..9e15).contains(&amount).then_some(amount as u64)
 }
 
 fn wrong(tree: &Tree, message: &str) -> Diagnostic {

@@ -18,6 +18,7 @@ mod params;
 mod ports;
 mod publish;
 pub(crate) mod schema;
+pub mod schema_file;
 
 mod settings;
 mod tree;
@@ -73,6 +74,11 @@ pub fn load(file: &Path, options: &Options, catalog: &Catalog) -> Result<Graph, 
         Some(graph) if problems.is_empty() => Ok(graph),
         _ => Err(problems),
     }
+}
+
+/// How a matrix value reads in a node's name, or as JSON where it has no short form.
+pub(crate) fn label(value: &serde_json::Value) -> String {
+    axes::label(value).unwrap_or_else(|| value.to_string())
 }
 
 fn check(

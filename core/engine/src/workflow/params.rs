@@ -90,7 +90,7 @@ fn visit(index: usize, tree: &Tree, state: &mut State, path: &mut Vec<usize>, pr
     entry.value.templates(&mut |template, _| {
         for piece in &template.pieces {
             if let Piece::Expression { expr, .. } = piece {
-                expr.references(&mut |root, field, _| match (root, field) {
+                expr.references(&mut |root, field| match (root, field) {
                     ("params", Some(field)) => used.extend(entries.iter().position(|e| e.key == field)),
                     ("params", None) => used.extend(0..entries.len()),
                     _ => {}

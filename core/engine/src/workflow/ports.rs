@@ -5,19 +5,21 @@ use flow_plugin::{Port, VariableType};
 
 use crate::diagnostics::{Diagnostic, Span};
 
-/// Whether an output fits an input. `from` names the output as the workflow does.
+/// What is wrong with connecting an output to an input, if anything. `from` names the output as the workflow does.
 pub(super) fn check(
     from: &str,
     output: &Port,
     operation: &str,
     input: &Port,
     span: Span,
-) -> Result<(), Diagnostic> {
+) -> Option<Diagnostic> {
     let fail = |message: String| Diagnostic::at(span, message);
     let takes = format!("the input `{}` of `{operation}`", input.name);
     if output.kind != input.kind {
-        return Err(fail(format!("{takes} takes a {}, `{from}` is a {}", input.kind, output.kind))
-            .label(format!("this is a {}", output.kind)));
+        return Some(
+            fail(format!("{takes} takes a {}, `{from}` is a {}", input.kind, output.kind))
+                .label(format!("this is a {}", output.kind)),
+        );
     }
     if let Some(wanted) = &input.nominal
         && output.nominal.as_ref() != Some(wanted)
@@ -26,30 +28,29 @@ pub(super) fn check(
             Some(given) => format!("is `{given}`"),
             None => "has no type".to_owned(),
         };
-        return Err(fail(format!("{takes} takes the type `{wanted}`, `{from}` {given}")));
+        return Some(fail(format!("{takes} takes the type `{wanted}`, `{from}` {given}")));
     }
     // An output without declared variables is checked when it arrives.
     if output.variables.is_empty() {
-        return Ok(());
+        return None;
     }
     for wanted in &input.variables {
         let Some(given) = output.variables.iter().find(|variable| variable.name == wanted.name) else {
             let names: Vec<&str> = output.variables.iter().map(|v| v.name.as_str()).collect();
-            return Err(fail(format!(
-                "{takes} needs the variable `{}`, which `{from}` does not have",
-                wanted.name
-            ))
-            .note(format!("its variables are {}", crate::diagnostics::list(&names))));
+            return Some(
+                fail(format!("{takes} needs the variable `{}`, which `{from}` does not have", wanted.name))
+                    .note(format!("its variables are {}", crate::diagnostics::list(&names))),
+            );
         };
-        variable(from, given, &takes, wanted).map_err(|(message, note)| {
+        if let Err((message, note)) = variable(from, given, &takes, wanted) {
             let problem = fail(message);
-            match note {
+            return Some(match note {
                 Some(note) => problem.note(note),
                 None => problem,
-            }
-        })?;
+            });
+        }
     }
-    Ok(())
+    None
 }
 
 fn variable(

@@ -149,7 +149,7 @@ impl Tree {
             Data::Template(template) => {
                 let mut leads_to = None;
                 if let Some(Piece::Expression { expr, .. }) = template.pieces.first() {
-                    expr.references(&mut |root, field, _| {
+                    expr.references(&mut |root, field| {
                         leads_to = leads_to.or_else(|| origin(root, field?));
                     });
                 }

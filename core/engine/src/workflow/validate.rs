@@ -126,8 +126,19 @@ impl Validator<'_> {
     fn unexpected(&mut self, schema: &Schema, tree: &Tree, at: &str) -> Value {
         let quoted = match (&schema.shape, &tree.data) {
             // `epochs: "40"`.
-            (Shape::Number(_), Data::Text(text)) if text.parse::<f64>().is_ok() => Some("remove the quotes"),
-            (Shape::Text(_), Data::Number(_) | Data::Bool(_)) => Some("put it in quotes"),
+            (Shape::Number(_), Data::Text(text)) if text.parse::<f64>().is_ok() => {
+                let quoted = self.problems.slice(tree.span).starts_with(['"', '\'']);
+                Some(if quoted {
+                    "remove the quotes"
+                } else {
+                    "make a number of it: `float(…)` or `int(…)`"
+                })
+            }
+            (Shape::Text(_), Data::Number(_) | Data::Bool(_)) => {
+                // An expression keeps its type, quoted or not.
+                let expression = self.problems.slice(tree.span).contains("${{");
+                Some(if expression { "make a text of it: `str(…)`" } else { "put it in quotes" })
+            }
             _ => None,
         };
         let before = self.problems.len();

@@ -71,6 +71,7 @@ pub fn perforated_rows(coordinates: &Coordinates, sample: &Sample) -> Vec<usize>
     (0..coordinates.rows()).filter(|k| inside(&coordinates.z[*k])).collect()
 }
 
+/// The well: connection factors in proportion to how much of each row is perforated.
 fn well(
     grid: &Grid,
     coordinates: &Coordinates,
@@ -78,15 +79,20 @@ fn well(
     limit: f64,
 ) -> Result<Well, SimulationError> {
     let columns = coordinates.columns();
-    let connections = perforated_rows(coordinates, sample)
-        .into_iter()
-        .map(|row| {
-            let factor = grid.connection_factor(row, sample.kr[row * columns]);
-            factor
-                .map(|factor| Connection { row, factor })
-                .ok_or_else(|| SimulationError::Case("a well on the axis needs a radial grid".into()))
-        })
-        .collect::<Result<_, _>>()?;
-    let rate = megatonnes_per_year(sample.scalars.rate);
-    Ok(Well { column: 0, connections, rate, pressure_limit: Some(limit) })
+    let s = &sample.scalars;
+    let mut connections = Vec::new();
+    for row in 0..coordinates.rows() {
+        let (top, bottom) = (coordinates.z_face[row], coordinates.z_face[row + 1]);
+        let share = (bottom.min(s.perforation_bottom) - top.max(s.perforation_top)) / (bottom - top);
+        // Depths are stored in single precision: what is within rounding of a face ends there.
+        if share < 1e-4 {
+            continue;
+        }
+        let share = if share > 1.0 - 1e-4 { 1.0 } else { share };
+        let factor = grid
+            .connection_factor(row, sample.kr[row * columns])
+            .ok_or_else(|| SimulationError::Case("a well on the axis needs a radial grid".into()))?;
+        connections.push(Connection { row, factor: factor * share });
+    }
+    Ok(Well { column: 0, connections, rate: megatonnes_per_year(s.rate), pressure_limit: Some(limit) })
 }

@@ -115,6 +115,9 @@ impl Default for Controls {
     }
 }
 
+/// Most memory for the factors of the linear solver: 480 x 480 cells fit.
+const MAX_MATRIX_BYTES: f64 = 4e9;
+
 /// A problem to simulate. Arrays over cells have shape (z, r), row-major.
 #[derive(Debug, Clone)]
 pub struct Case {
@@ -346,9 +349,17 @@ impl Case {
         if !(0..cells).any(live) {
             return fail("no cell is active".into());
         }
+        // The solver keeps a dense matrix of two unknowns a cell for each line of the longer side.
+        let (shorter, longer) = {
+            let (rows, columns) = (self.grid.rows(), self.grid.columns());
+            (rows.min(columns), rows.max(columns))
+        };
+        if (longer as f64) * (2.0 * shorter as f64).powi(2) * 8.0 > MAX_MATRIX_BYTES {
+            return fail(format!("a grid of {shorter} x {longer} cells is too large for the direct solver"));
+        }
         if self.report_times.is_empty()
             || self.report_times[0] <= 0.0
-            || self.report_times.windows(2).any(|w| !(w[1] > w[0]))
+            || self.report_times.windows(2).any(|w| w[1] <= w[0])
             || !self.report_times.iter().all(|t| t.is_finite())
         {
             return fail("report times must be positive, finite and increasing".into());

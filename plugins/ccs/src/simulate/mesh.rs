@@ -38,7 +38,9 @@ impl Mesh {
         let (rows, columns) = (case.grid.rows(), case.grid.columns());
         let along_z = rows <= columns;
         let (lines, length) = if along_z { (columns, rows) } else { (rows, columns) };
-        let grid_index = |l: usize, q: usize| if along_z { q * columns + l } else { l * columns + q };
+        let grid_index = |l: usize, q: usize| {
+            if along_z { q * columns + l } else { l * columns + q }
+        };
         let is_active = |g: usize| case.active[g] && case.pore_volume[g] > 0.0;
         let mut mesh = Self {
             grid_cell: Vec::new(),

@@ -47,7 +47,7 @@ pub fn steady_potential(case: &Case) -> Result<SteadyPotential, SimulationError>
     let total: f64 = inflow.iter().sum();
     // Rounding leaves about 1e-16 of the largest factor where nothing flows.
     let strongest = perforated.iter().map(|p| p.1).fold(0.0, f64::max);
-    if !(total > 1e-12 * strongest) {
+    if total.is_nan() || total <= 1e-12 * strongest {
         return Err(SimulationError::Case(
             "the perforations have no connection to the outermost column".into(),
         ));

@@ -84,7 +84,9 @@ impl Predictor {
                     continue;
                 }
                 let c = c as usize;
-                let Some([p, s]) = self.last.sample(cells, near.at[column]) else { continue };
+                let Some([p, s]) = self.last.sample(cells, near.at[column]) else {
+                    continue;
+                };
                 let (mut p, mut s) = (p, s);
                 if weight > 0.0
                     && let Some([p1, s1]) = self.before.sample(cells, far.at[column])

@@ -43,6 +43,7 @@ fn careful(controls: &Controls, coordinates: &Coordinates) -> Controls {
     Controls {
         first_step: Some(0.1 * controls.first_step.unwrap_or(first)),
         min_step: 0.01 * controls.min_step,
+        relative_step: 0.5 * controls.relative_step,
         max_growth: 1.0 + 0.4 * (controls.max_growth - 1.0),
         max_newton: 2 * controls.max_newton,
         max_saturation_update: 0.5 * controls.max_saturation_update,

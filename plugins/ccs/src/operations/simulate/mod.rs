@@ -40,7 +40,8 @@ pub(crate) struct SimulateParams {
     newton_limit: usize,
 }
 
-fn pressure_limit() -> f64 {
+/// The default limit, bar.
+pub(super) fn pressure_limit() -> f64 {
     1000.0
 }
 

@@ -1,8 +1,10 @@
 //! Operations run as the engine runs them, on problems small enough for a test.
 #![allow(clippy::unwrap_used)]
 
+mod case;
 mod encode;
 mod evaluate;
+mod ledger;
 mod simulate;
 
 use std::path::Path;

@@ -1,0 +1,159 @@
+//! What programs rely on: JSON, exit statuses, the place of the store, and messages about it.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::fs;
+use std::process::Command;
+
+use common::{Project, text};
+
+const TWO: &str = "
+  a: { uses: demo/text, with: { text: x } }
+  b: { uses: demo/grep, inputs: { text: a.text }, with: { contains: x } }
+";
+
+#[test]
+fn json_lines_are_as_documented() {
+    let project = Project::new(TWO);
+    let run = project.run(&[]);
+    let last = run.last().as_object().unwrap();
+    let names: Vec<_> = last.keys().map(String::as_str).collect();
+    assert_eq!(names, ["event", "status", "executed", "cached", "failed", "skipped", "wall_s"]);
+    assert_eq!(last["status"], "succeeded");
+    assert!(last["wall_s"].as_f64().unwrap() > 0.0);
+    for event in run.finished() {
+        assert_eq!((event["status"].as_str(), event["cached"].as_bool()), (Some("succeeded"), Some(false)));
+        assert_eq!(event["key"].as_str().unwrap().len(), 64);
+    }
+    assert_eq!(run.finished().count(), 2);
+    assert_eq!(run.events[0]["event"], "run_started");
+}
+
+#[test]
+fn lines_are_short_and_progress_is_not_too_frequent() {
+    let project = Project::new("  n: { uses: demo/count, with: { to: 2000, step_ms: 0 } }\n");
+    let run = project.run(&[]);
+    let progress = run.events.iter().filter(|event| event["event"] == "progress").count();
+    // Ten a second, and the first and the last.
+    let most = 2.0 + 10.0 * run.last()["wall_s"].as_f64().unwrap();
+    assert!(progress as f64 <= most.ceil(), "{progress} events, at most {most}");
+    assert!(run.events.iter().all(|event| event.to_string().len() <= 1 << 20));
+}
+
+#[test]
+fn the_plan_lists_every_node() {
+    let project = Project::new(TWO);
+    let nodes: Vec<_> = project.plan(&[]).into_iter().map(|(name, state, ..)| (name, state)).collect();
+    assert_eq!(nodes, [("a".into(), "run".into()), ("b".into(), "run".into())]);
+    project.run(&[]);
+    assert!(project.plan(&[]).iter().all(|(_, state, certain, _)| state == "cached" && *certain));
+    let human = text(&project.flow(&["plan", "w.yaml"]).stdout);
+    assert!(human.contains("w: 0 to run, 2 cached"), "{human}");
+}
+
+#[test]
+fn the_store_is_where_it_is_said_to_be() {
+    let project = Project::new(TWO);
+    project.run(&["--store", "elsewhere"]);
+    assert!(project.path("elsewhere/index.sqlite").exists() && !project.path(".flow").exists());
+    let status = Command::new(env!("CARGO_BIN_EXE_flow"))
+        .args(["run", "w.yaml"])
+        .current_dir(project.path(""))
+        .env("FLOW_STORE", project.path("third"))
+        .output()
+        .unwrap()
+        .status;
+    assert!(status.success() && project.path("third/index.sqlite").exists());
+}
+
+#[test]
+fn a_store_of_a_newer_version_is_refused() {
+    let project = Project::new(TWO);
+    project.run(&[]);
+    let index = project.path(".flow/index.sqlite");
+    let mut bytes = fs::read(&index).unwrap();
+    // The file format of SQLite: the user version is the big-endian integer at offset 60.
+    bytes[60..64].copy_from_slice(&99u32.to_be_bytes());
+    fs::write(&index, &bytes).unwrap();
+    for command in ["run", "plan"] {
+        let refused = project.flow(&[command, "w.yaml"]);
+        assert_eq!(refused.status.code(), Some(2));
+        let message = text(&refused.stderr);
+        assert!(message.contains("was written by a newer version of flow (its format is 99"), "{message}");
+    }
+    assert_eq!(fs::read(&index).unwrap(), bytes, "it was left alone");
+}
+
+#[test]
+fn a_store_that_cannot_be_made_is_one_clear_message() {
+    let project = Project::new(TWO);
+    project.write("file", "");
+    let refused = project.flow(&["run", "w.yaml", "--store", "file/store"]);
+    assert_eq!(refused.status.code(), Some(2));
+    let message = text(&refused.stderr);
+    assert!(message.starts_with("error: cannot create the store folder file/store"), "{message}");
+    assert!(message.contains("--store DIR"), "{message}");
+}
+
+#[test]
+fn an_index_that_is_no_index_is_one_clear_message() {
+    let project = Project::new(TWO);
+    fs::create_dir(project.path(".flow")).unwrap();
+    project.write(".flow/index.sqlite", &"this is not a database ".repeat(100));
+    let refused = project.flow(&["run", "w.yaml"]);
+    assert_eq!(refused.status.code(), Some(2));
+    let message = text(&refused.stderr);
+    assert!(message.starts_with("error: the store's index failed"), "{message}");
+}
+
+/// On a file system of one megabyte, where the system lets an ordinary user mount one.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_one_clear_message_and_leaves_the_store_whole() {
+    // Each part puts out 30 kB, all different.
+    let project = Project::new(&format!(
+        "
+  text:  {{ uses: demo/text, with: {{ text: {} }} }}
+  twice:
+    uses: demo/join
+    matrix: {{ n: [{}] }}
+    inputs: {{ parts: [text.text, text.text] }}
+    with: {{ separator: '<${{{{ matrix.n }}}}>' }}
+",
+        "x".repeat(15_000),
+        (0..60).map(|n| n.to_string()).collect::<Vec<_>>().join(", ")
+    ));
+    fs::create_dir(project.path("small")).unwrap();
+    let script = "mount -t tmpfs -o size=1m none small || exit 77
+        $FLOW run w.yaml --store small/.flow 2>&1; echo \"status $?\"
+        $FLOW runs --store small/.flow 2>&1; echo \"status $?\"";
+    let output = Command::new("unshare")
+        .args(["--map-root-user", "--mount", "sh", "-c", script])
+        .current_dir(project.path(""))
+        .env("FLOW", env!("CARGO_BIN_EXE_flow"))
+        .output();
+    let output = match output {
+        Ok(output) if output.status.success() => text(&output.stdout),
+        _ => {
+            eprintln!("skipped: this system lets no ordinary user mount a file system");
+            return;
+        }
+    };
+    assert!(
+        output.contains("the disk that holds the store is full") || output.contains("No space left"),
+        "{output}"
+    );
+    assert!(output.contains("status 1") && output.ends_with("status 0\n"), "{output}");
+    assert!(!output.contains("panicked"), "{output}");
+}
+
+#[test]
+fn help_teaches_by_example() {
+    let project = Project::new(TWO);
+    for command in ["run", "plan", "why", "runs"] {
+        let help = text(&project.flow(&[command, "--help"]).stdout);
+        assert!(help.contains("Examples:"), "{command}: {help}");
+    }
+}

@@ -1,0 +1,200 @@
+//! Pictures of a graph: as text, Mermaid, DOT and SVG.
+
+mod layout;
+mod svg;
+mod text;
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use crate::graph::{Graph, Origin};
+
+pub use svg::svg;
+pub use text::text;
+
+/// What is drawn: boxes and arrows. Stages, unless nodes are asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct View {
+    /// The workflow's name.
+    pub name: String,
+    /// The boxes, in the order of the file.
+    pub boxes: Vec<Item>,
+    /// The arrows.
+    pub arrows: Vec<Arrow>,
+    /// How many nodes there are in all.
+    pub nodes: usize,
+}
+
+/// A box.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    /// The stage's or the node's name.
+    pub name: String,
+    /// The operation.
+    pub operation: String,
+    /// How many nodes it stands for.
+    pub nodes: usize,
+    /// Its axes and their values, as text.
+    pub axes: Vec<(String, Vec<String>)>,
+}
+
+/// An arrow: data that flows, or an order that `needs` asks for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Arrow {
+    /// The earlier box: an index.
+    pub from: usize,
+    /// The later box.
+    pub to: usize,
+    /// The input and output that it connects, and whether a collection is taken; nothing for a mere order.
+    pub data: Option<(String, String, bool)>,
+}
+
+impl View {
+    /// The stages of a graph.
+    #[must_use]
+    pub fn stages(graph: &Graph) -> Self {
+        let boxes = graph.stages.iter().map(|stage| Item {
+            name: stage.name.clone(),
+            operation: stage.operation.clone(),
+            nodes: stage.nodes.len(),
+            axes: axes(graph, stage.nodes.clone()),
+        });
+        let mut of = vec![0; graph.nodes.len()];
+        for (number, stage) in graph.stages.iter().enumerate() {
+            of[stage.nodes.clone()].fill(number);
+        }
+        let (boxes, arrows) = (boxes.collect(), arrows(graph, &of));
+        Self { name: graph.name.clone(), boxes, arrows, nodes: graph.nodes.len() }
+    }
+
+    /// The nodes of a graph.
+    #[must_use]
+    pub fn nodes(graph: &Graph) -> Self {
+        let boxes = graph.nodes.iter().map(|node| Item {
+            name: node.name.clone(),
+            operation: node.operation.clone(),
+            nodes: 1,
+            axes: Vec::new(),
+        });
+        let of: Vec<usize> = (0..graph.nodes.len()).collect();
+        let (boxes, arrows) = (boxes.collect(), arrows(graph, &of));
+        Self { name: graph.name.clone(), boxes, arrows, nodes: graph.nodes.len() }
+    }
+
+    /// The arrows without those that only repeat another's direction.
+    fn pairs(&self) -> Vec<(usize, usize)> {
+        let mut pairs: Vec<(usize, usize)> = self.arrows.iter().map(|arrow| (arrow.from, arrow.to)).collect();
+        pairs.sort_unstable();
+        pairs.dedup();
+        pairs
+    }
+}
+
+/// The later and the earlier box of an arrow, and the input and output that it connects.
+type Key = (usize, usize, Option<(String, String)>);
+
+/// The arrows between boxes, given the box of every node. Each once, in the order of the boxes they lead to.
+fn arrows(graph: &Graph, of: &[usize]) -> Vec<Arrow> {
+    let mut found: BTreeMap<Key, bool> = BTreeMap::new();
+    for (number, node) in graph.nodes.iter().enumerate() {
+        for (input, sources) in &node.inputs {
+            let mut counts: BTreeMap<(usize, &str), usize> = BTreeMap::new();
+            for source in sources {
+                if let Origin::Output { node, port } = &source.from {
+                    *counts.entry((of[node.0], port)).or_default() += 1;
+                }
+            }
+            for ((from, port), count) in counts {
+                let key = (of[number], from, Some((input.clone(), port.to_owned())));
+                *found.entry(key).or_default() |= count > 1;
+            }
+        }
+    }
+    for edge in graph.dag.edge_indices() {
+        let Some((from, to)) = graph.dag.edge_endpoints(edge) else { continue };
+        let (from, to) = (of[from.index()], of[to.index()]);
+        let data =
+            found.range((to, from, None)..=(to, from, Some((String::from('\u{10ffff}'), String::new()))));
+        if data.count() == 0 {
+            found.insert((to, from, None), false);
+        }
+    }
+    found
+        .into_iter()
+        .map(|((to, from, data), many)| Arrow {
+            from,
+            to,
+            data: data.map(|(input, output)| (input, output, many)),
+        })
+        .collect()
+}
+
+/// The values of each axis that occurs in some nodes, in order of appearance.
+fn axes(graph: &Graph, nodes: std::ops::Range<usize>) -> Vec<(String, Vec<String>)> {
+    let mut axes: Vec<(String, Vec<String>)> = Vec::new();
+    let mut seen = std::collections::HashSet::new();
+    for node in &graph.nodes[nodes] {
+        for (axis, value) in &node.coordinates {
+            let value = crate::workflow::label(value);
+            if !seen.insert((axis.clone(), value.clone())) {
+                continue;
+            }
+            match axes.iter_mut().find(|(known, _)| known == axis) {
+                Some((_, values)) => values.push(value),
+                None => axes.push((axis.clone(), vec![value])),
+            }
+        }
+    }
+    axes
+}
+
+/// `train ×4`.
+fn title(item: &Item) -> String {
+    if item.nodes == 1 { item.name.clone() } else { format!("{} ×{}", item.name, item.nodes) }
+}
+
+/// A Mermaid flow chart, which GitHub and many editors draw inside Markdown.
+#[must_use]
+pub fn mermaid(view: &View) -> String {
+    let escape = |text: &str| text.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
+    // Writing to a string cannot fail, here and below.
+    let mut out = String::from("flowchart LR\n");
+    for (number, item) in view.boxes.iter().enumerate() {
+        let (title, operation) = (escape(&title(item)), escape(&item.operation));
+        let _ = writeln!(out, "  n{number}[\"<b>{title}</b><br/>{operation}\"]");
+    }
+    for arrow in &view.arrows {
+        let _ = match &arrow.data {
+            Some((_, output, _)) => {
+                writeln!(out, "  n{} -->|\"{}\"| n{}", arrow.from, escape(output), arrow.to)
+            }
+            None => writeln!(out, "  n{} -.-> n{}", arrow.from, arrow.to),
+        };
+    }
+    out
+}
+
+/// A graph in Graphviz's language.
+#[must_use]
+pub fn dot(view: &View) -> String {
+    let escape = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
+    let mut out = format!(
+        "digraph \"{}\" {{\n  rankdir=LR;\n  node [shape=box, style=rounded, fontname=\"sans-serif\"];\n  edge \
+         [fontname=\"sans-serif\", fontsize=10];\n",
+        escape(&view.name)
+    );
+    for (number, item) in view.boxes.iter().enumerate() {
+        let _ =
+            writeln!(out, "  n{number} [label=\"{}\\n{}\"];", escape(&title(item)), escape(&item.operation));
+    }
+    for arrow in &view.arrows {
+        let _ = match &arrow.data {
+            Some((_, output, _)) => {
+                writeln!(out, "  n{} -> n{} [label=\"{}\"];", arrow.from, arrow.to, escape(output))
+            }
+            None => writeln!(out, "  n{} -> n{} [style=dashed];", arrow.from, arrow.to),
+        };
+    }
+    out.push_str("}\n");
+    out
+}

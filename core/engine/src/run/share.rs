@@ -1,0 +1,92 @@
+//! Sharing work with other runs: a node is claimed before it runs, and one that another run computes is
+//! waited for.
+
+use std::time::Duration;
+
+use flow_store::Claim;
+use tokio::time::Instant;
+
+use super::Error;
+use super::dispatcher::Dispatcher;
+use super::node::Phase;
+use crate::event::Event;
+use crate::graph::NodeId;
+
+/// How often a node that another run computes is looked at.
+const POLL: Duration = Duration::from_millis(150);
+
+/// Nodes shorter than this are claimed many at a time.
+const SHORT: Duration = Duration::from_millis(50);
+
+/// How many short nodes are claimed at a time, per core.
+const CLAIMS_PER_CORE: usize = 16;
+
+impl Dispatcher<'_> {
+    /// Asks for claims, a few at a time so that another run can share the work, but not one by one where
+    /// nodes are short.
+    pub(super) fn claim(&mut self) {
+        if self.claiming > 0 || self.ready.is_empty() {
+            return;
+        }
+        let (seconds, count) = self.short;
+        let short = count > 0 && seconds / f64::from(count) < SHORT.as_secs_f64();
+        let wanted = if short {
+            (CLAIMS_PER_CORE * self.parts.options.cores).saturating_sub(self.claimed.len())
+        } else {
+            self.slots.free()
+        };
+        let mut keys = Vec::new();
+        while keys.len() < wanted
+            && let Some((_, id)) = self.ready.pop_first()
+        {
+            let progress = &mut self.nodes[id.0];
+            if let Some(key) = progress.key {
+                progress.phase = Phase::Claiming;
+                keys.push((id, key, progress.again));
+            }
+        }
+        if !keys.is_empty() {
+            self.claiming = keys.len();
+            self.writer.claim(keys);
+        }
+    }
+
+    pub(super) fn claimed(&mut self, id: NodeId, claim: Claim) -> Result<(), Error> {
+        let progress = &mut self.nodes[id.0];
+        match claim {
+            Claim::Ours => {
+                progress.phase = Phase::Claimed;
+                self.claimed.insert((self.parts.graph.node(id).measures, id));
+            }
+            Claim::Theirs(run) => {
+                if !self.theirs.contains(&id) {
+                    self.theirs.push(id);
+                    let node = self.parts.graph.node(id).name.clone();
+                    (self.parts.sink)(&Event::NodeWaits { node, run });
+                }
+                progress.phase = Phase::Theirs;
+                self.poll.get_or_insert(Instant::now() + POLL);
+            }
+            Claim::Done => {
+                let hit = match progress.key {
+                    Some(key) => self.parts.store.lookup(&key).map_err(Error::Store)?,
+                    None => None,
+                };
+                match hit {
+                    Some(hit) => self.cached(id, hit, "another run has computed it meanwhile"),
+                    None => self.make_ready(id),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Other runs were computing these nodes: asks for them again.
+    pub(super) fn ask_again(&mut self) {
+        for id in std::mem::take(&mut self.theirs) {
+            if self.nodes[id.0].phase == Phase::Theirs {
+                self.make_ready(id);
+            }
+        }
+    }
+}

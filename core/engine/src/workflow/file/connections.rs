@@ -1,0 +1,113 @@
+//! What is written under `inputs` and `report`: references, collections, external files.
+
+use super::super::tree::{Data, Tree};
+use super::{Connection, Item, Reader, Reference, Word};
+use crate::diagnostics::{Diagnostic, Span};
+
+impl Reader<'_> {
+    pub(super) fn connection(&mut self, tree: &Tree) -> Connection {
+        match &tree.data {
+            Data::Text(_) => self.reference(tree).map_or(Connection::Broken, Connection::Map),
+            Data::List(items) => {
+                let read: Vec<Option<Item>> = items.iter().map(|item| self.item(item)).collect();
+                match read.into_iter().collect() {
+                    Some(items) => Connection::Collect(items, tree.span),
+                    None => Connection::Broken,
+                }
+            }
+            Data::Map(entries) if tree.get("path").is_some() => {
+                self.known_keys(entries, &["path"], "an external input");
+                tree.get("path")
+                    .map_or(Connection::Broken, |path| Connection::External(path.value.clone(), tree.span))
+            }
+            Data::Map(entries) if tree.get("collect").is_some() => {
+                self.known_keys(entries, &["collect", "over"], "a collected input");
+                let from = tree.get("collect").and_then(|entry| self.reference(&entry.value));
+                let over = tree.get("over").map(|over| match &over.value.data {
+                    Data::Text(_) => self.word(&over.value, "an axis").into_iter().collect(),
+                    _ => self
+                        .list(&over.value, "`over` must be a list of axes")
+                        .iter()
+                        .filter_map(|axis| self.word(axis, "an axis"))
+                        .collect(),
+                });
+                match from {
+                    Some(from) => Connection::Partial { from, over, span: tree.span },
+                    None => Connection::Broken,
+                }
+            }
+            Data::Map(_) if tree.get("from").is_some() => {
+                let asked = tree.get("as").or_else(|| tree.get("from"));
+                if let Some(entry) = asked {
+                    self.problems.push(
+                        Diagnostic::at(
+                            entry.key_span,
+                            "converted inputs (`from`, `as`) are not available in this version",
+                        )
+                        .help("connect the output itself: `stage.port`"),
+                    );
+                }
+                Connection::Broken
+            }
+            _ => {
+                self.problems.push(
+                    Diagnostic::at(tree.span, format!("{} cannot be connected to an input", tree.describe()))
+                        .help(
+                            "write `stage.port`, `[stage.port, …]`, `{ collect: stage.port, over: [axis] }` or \
+                             `{ path: FILE }`",
+                        ),
+                );
+                Connection::Broken
+            }
+        }
+    }
+
+    fn item(&mut self, tree: &Tree) -> Option<Item> {
+        match (&tree.data, tree.get("path")) {
+            (Data::Map(entries), Some(path)) => {
+                self.known_keys(entries, &["path"], "an external input");
+                Some(Item::External(path.value.clone()))
+            }
+            (Data::Map(_) | Data::List(_), _) => {
+                self.problems.push(
+                    Diagnostic::at(tree.span, format!("{} cannot be part of a collection", tree.describe()))
+                        .help("its items are written `stage.port` or `{ path: FILE }`"),
+                );
+                None
+            }
+            _ => self.reference(tree).map(Item::Output),
+        }
+    }
+
+    pub(super) fn reference(&mut self, tree: &Tree) -> Option<Reference> {
+        let word = self.word(tree, "a reference to an output")?;
+        let parts: Vec<&str> = word.text.split('.').collect();
+        let inner = Span {
+            // The text may be quoted.
+            start: word.span.start + u32::from(self.problems.slice(word.span).starts_with(['"', '\''])),
+            ..word.span
+        };
+        match parts.as_slice() {
+            [stage, port] if !stage.is_empty() && !port.is_empty() => Some(Reference {
+                stage: Word { text: (*stage).to_owned(), span: inner.part(0, stage.len()) },
+                port: Word { text: (*port).to_owned(), span: inner.part(stage.len() + 1, word.text.len()) },
+                span: word.span,
+            }),
+            _ => {
+                let looks_like_path = word.text.contains('/') || parts.len() == 2 && parts[1].is_empty();
+                let help = if looks_like_path {
+                    format!("a file is written `{{ path: {} }}`", word.text)
+                } else if parts.len() == 1 {
+                    format!("name the output too: `{}.OUTPUT`", word.text)
+                } else {
+                    "outputs are named `stage.port`".to_owned()
+                };
+                self.problems.push(
+                    Diagnostic::at(word.span, format!("`{}` does not name an output of a stage", word.text))
+                        .help(help),
+                );
+                None
+            }
+        }
+    }
+}

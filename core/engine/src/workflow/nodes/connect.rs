@@ -1,0 +1,220 @@
+//! The inputs of a node: what is connected to them, and whether it fits.
+
+use flow_plugin::{Multiplicity, Port, Spec};
+use serde_json::Map;
+
+use super::super::expand::Link;
+use super::super::file::{Connection, Item, Reference, StageDecl};
+use super::super::link::{candidates, is_resolved};
+use super::super::ports;
+use super::super::tree::{Data, Tree};
+use super::{Builder, Last};
+use crate::diagnostics::{Diagnostic, Span};
+use crate::expr::Scope;
+use crate::graph::{NodeId, Origin, Source};
+
+impl Builder<'_> {
+    /// Inputs that are needed and not connected.
+    pub(super) fn unconnected(&mut self, number: usize, stage: &StageDecl, spec: &Spec) {
+        for port in spec.inputs.iter().filter(|_| !stage.meant.contains(&"inputs")) {
+            if port.optional || stage.inputs.iter().any(|(name, _)| name.text == port.name) {
+                continue;
+            }
+            let misspelt = stage.inputs.iter().any(|(name, _)| {
+                !spec.inputs.iter().any(|port| port.name == name.text)
+                    && crate::diagnostics::closest(&name.text, [port.name.as_str()]).is_some()
+            });
+            if misspelt {
+                continue;
+            }
+            let span = stage.inputs_span.unwrap_or(stage.name.span);
+            let found = candidates(self.file, self.linked, number, port);
+            let (open, close) = match port.multiplicity {
+                Multiplicity::One => ("", ""),
+                Multiplicity::Many => ("[", "]"),
+            };
+            let help = match found.as_slice() {
+                [] => format!("`{}` is a {}: {}", port.name, port.kind, port.doc),
+                [one] => format!("write `inputs: {{ {}: {open}{one}{close} }}`", port.name),
+                several => format!(
+                    "`{}` is a {}; connect one of {}",
+                    port.name,
+                    port.kind,
+                    crate::diagnostics::list(&several[..several.len().min(8)])
+                ),
+            };
+            self.problems.push(
+                Diagnostic::at(span, format!("`{}` needs the input `{}`", spec.name, port.name)).help(help),
+            );
+        }
+    }
+
+    /// One artifact where a collection is wanted, or the other way round.
+    pub(super) fn multiplicities(&mut self, stage: &StageDecl, spec: &Spec) {
+        for (name, connection) in &stage.inputs {
+            let Some(port) = spec.inputs.iter().find(|port| port.name == name.text) else { continue };
+            let takes = format!("the input `{}` of `{}`", port.name, spec.name);
+            match (port.multiplicity, connection) {
+                (Multiplicity::Many, Connection::Map(reference)) => {
+                    let written = format!("{}.{}", reference.stage.text, reference.port.text);
+                    self.problems.push(
+                        Diagnostic::at(reference.span, format!("{takes} takes a collection"))
+                            .label("this is one artifact")
+                            .help(format!("collect it: `{}: [{written}]`", port.name)),
+                    );
+                }
+                (Multiplicity::Many, Connection::External(_, span)) => self.problems.push(
+                    Diagnostic::at(*span, format!("{takes} takes a collection"))
+                        .label("this is one artifact")
+                        .help(format!("collect it: `{}: [{{ path: … }}]`", port.name)),
+                ),
+                (Multiplicity::One, Connection::Collect(items, span)) => {
+                    let help = match items.as_slice() {
+                        [Item::Output(one)] => {
+                            format!("map it: `{}: {}.{}`", port.name, one.stage.text, one.port.text)
+                        }
+                        _ => "connect one output, without the brackets".to_owned(),
+                    };
+                    self.problems.push(
+                        Diagnostic::at(*span, format!("{takes} takes one artifact"))
+                            .label("this is a collection")
+                            .help(help),
+                    );
+                }
+                (Multiplicity::One, Connection::Partial { span, from, .. }) => self.problems.push(
+                    Diagnostic::at(*span, format!("{takes} takes one artifact"))
+                        .label("this is a collection")
+                        .help(format!("map it: `{}: {}.{}`", port.name, from.stage.text, from.port.text)),
+                ),
+                _ => {}
+            }
+        }
+    }
+
+    /// The sources of every input, in the order of the operation's ports, and the types of what is connected.
+    pub(super) fn inputs(
+        &mut self,
+        number: usize,
+        stage: &StageDecl,
+        spec: &Spec,
+        scope: &Scope<'_>,
+        row: usize,
+        last: &mut Last,
+    ) -> (Vec<(String, Vec<Source>)>, Vec<Port>) {
+        let mut inputs = Vec::with_capacity(spec.inputs.len());
+        let mut connected = Vec::with_capacity(spec.inputs.len());
+        for (index, port) in spec.inputs.iter().enumerate() {
+            let Some(at) = stage.inputs.iter().position(|(name, _)| name.text == port.name) else { continue };
+            let connection = &stage.inputs[at].1;
+            if !is_resolved(connection, self.linked) {
+                continue;
+            }
+            let expanded = &self.expanded[number];
+            let tainted = expanded.tainted;
+            let mut sources = Vec::new();
+            let mut kind_of_input: Option<Port> = None;
+            match (connection, expanded.links.get(at)) {
+                (Connection::Map(reference), Some(Link::One { stage, rows })) => {
+                    self.output(*stage, rows[row], reference, &mut sources);
+                }
+                (Connection::Partial { from, .. }, Some(Link::Group { stage, groups, rows })) => {
+                    for upstream in groups[rows[row]].iter() {
+                        self.output(*stage, *upstream, from, &mut sources);
+                    }
+                }
+                (Connection::Collect(items, _), Some(Link::All)) => {
+                    for item in items {
+                        match item {
+                            Item::Output(reference) => {
+                                if let Some(stage) = self.linked.stage(&reference.stage.text) {
+                                    for upstream in 0..self.expanded[stage].cells.len() {
+                                        self.output(stage, upstream, reference, &mut sources);
+                                    }
+                                }
+                            }
+                            Item::External(path) => {
+                                sources.extend(self.external(path, port, scope, tainted));
+                            }
+                        }
+                    }
+                }
+                (Connection::External(path, _), _) => {
+                    sources.extend(self.external(path, port, scope, tainted));
+                    kind_of_input = Some(port.clone());
+                }
+                _ => {}
+            }
+            let spans: Vec<(String, Span)> = connection
+                .references()
+                .iter()
+                .map(|r| (format!("{}.{}", r.stage.text, r.port.text), r.span))
+                .collect();
+            if let Some(found) = self.types(&sources, port, &spec.name, &spans, &mut last.fitting[index]) {
+                kind_of_input = Some(found);
+            }
+            if let Some(mut found) = kind_of_input {
+                found.name.clone_from(&port.name);
+                found.multiplicity = port.multiplicity;
+                connected.push(found);
+            }
+            inputs.push((port.name.clone(), sources));
+        }
+        (inputs, connected)
+    }
+
+    fn output(&self, stage: usize, row: usize, reference: &Reference, into: &mut Vec<Source>) {
+        let node = NodeId(self.starts[stage] + row);
+        let coordinates = match self.slots.get(node.0) {
+            Some(Some(found)) => found.coordinates.clone(),
+            _ => Map::new(),
+        };
+        let from = Origin::Output { node, port: reference.port.text.clone() };
+        into.push(Source { from, coordinates });
+    }
+
+    fn external(&mut self, path: &Tree, port: &Port, scope: &Scope<'_>, tainted: bool) -> Option<Source> {
+        let tree = self.eval(path, scope, tainted)?;
+        let Data::Text(text) = &tree.data else {
+            self.problems.push(
+                Diagnostic::at(tree.span, "`path` is the path of a file or folder")
+                    .label(format!("this is {}", tree.describe())),
+            );
+            return None;
+        };
+        let absolute = self.place.resolve(text, tree.origin.unwrap_or(tree.span));
+        self.known.check(&absolute, tree.span, &self.place.current, self.problems);
+        self.externals.push((absolute.clone(), tree.span));
+        let from = Origin::External { path: absolute, kind: port.kind };
+        Some(Source { from, coordinates: Map::new() })
+    }
+
+    /// Checks the types of all sources of one input; gives the type of the first.
+    fn types(
+        &mut self,
+        sources: &[Source],
+        port: &Port,
+        operation: &str,
+        names: &[(String, Span)],
+        fitting: &mut Option<Port>,
+    ) -> Option<Port> {
+        let mut first = None;
+        for source in sources {
+            let Origin::Output { node, port: output } = &source.from else { continue };
+            let Some(Some(upstream)) = self.slots.get(node.0) else { continue };
+            let Some(found) = upstream.outputs.iter().find(|port| port.name == *output) else { continue };
+            if first.is_none() {
+                first = Some(found.clone());
+            }
+            if fitting.as_ref() == Some(found) {
+                continue;
+            }
+            let wanted = format!("{}.{output}", upstream.stage);
+            let Some((from, span)) = names.iter().find(|(name, _)| *name == wanted) else { continue };
+            match ports::check(from, found, operation, port, *span) {
+                None => *fitting = Some(found.clone()),
+                Some(problem) => self.problems.push(problem),
+            }
+        }
+        first
+    }
+}

@@ -1,0 +1,328 @@
+//! From expanded stages to nodes: parameters computed and checked, inputs connected, outputs resolved.
+
+mod connect;
+mod dag;
+mod parameters;
+
+use std::cell::Cell as Flag;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use flow_plugin::{Checked, Port, Spec};
+use petgraph::graph::DiGraph;
+use serde_json::{Map, Value};
+
+use super::axes::{coordinates, node_name};
+use super::expand::{Expanded, expand};
+use super::external;
+use super::file::{AxisBlock, File, StageDecl};
+use super::limits;
+use super::link::Linked;
+use super::params::Params;
+use super::schema::Schema;
+use super::tree::{Data, Tree};
+use super::validate::PathParam;
+use crate::catalog::Catalog;
+use crate::diagnostics::{Diagnostic, Diagnostics, Span};
+use crate::expr::{Piece, Scope};
+use crate::graph::{Edge, Node, NodeId, Origin, Resources, Source, Stage};
+
+/// Where relative paths start from, and what the machine has.
+pub(super) struct Place {
+    /// The folder of the workflow file.
+    pub(super) folder: PathBuf,
+    /// The folder that the command was given in.
+    pub(super) current: PathBuf,
+    pub(super) root: PathBuf,
+    pub(super) cores: usize,
+}
+
+impl Place {
+    /// Makes a path absolute. What was typed on the command line starts from the current folder.
+    pub(super) fn resolve(&self, path: &str, span: Span) -> PathBuf {
+        let base = if span.source == 0 { &self.folder } else { &self.current };
+        let joined = base.join(path);
+        std::path::absolute(&joined).unwrap_or(joined)
+    }
+}
+
+/// What all stages come to.
+#[derive(Default)]
+pub(super) struct Built {
+    pub(super) stages: Vec<Stage>,
+    pub(super) nodes: Vec<Node>,
+    pub(super) dag: DiGraph<NodeId, Edge>,
+    /// By published path: the text that asks for it.
+    pub(super) published: Vec<(PathBuf, Span)>,
+    /// External inputs and the text that names them.
+    pub(super) externals: Vec<(PathBuf, Span)>,
+}
+
+/// Builds the nodes of all stages.
+pub(super) fn build(
+    file: &File,
+    linked: &Linked<'_>,
+    params: &Params,
+    place: &Place,
+    catalog: &Catalog,
+    problems: &mut Diagnostics,
+) -> Built {
+    let expanded = expand(file, linked, params, problems);
+    let mut start = 0;
+    let starts: Vec<usize> = expanded
+        .iter()
+        .map(|stage| {
+            let own = start;
+            start += stage.cells.len();
+            own
+        })
+        .collect();
+    let mut slots: Vec<Option<Node>> = Vec::new();
+    slots.resize_with(start, || None);
+    let mut built = Built::default();
+    let rest = (0..file.stages.len()).filter(|stage| !linked.order.contains(stage));
+    for number in linked.order.iter().copied().chain(rest) {
+        let stage = &file.stages[number];
+        let mut builder = Builder {
+            file,
+            linked,
+            params,
+            place,
+            catalog,
+            expanded: &expanded,
+            starts: &starts,
+            slots: &slots,
+            problems: &mut *problems,
+            published: &mut built.published,
+            externals: &mut built.externals,
+            known: external::Known::default(),
+        };
+        let nodes = builder.stage(number, stage);
+        for (row, node) in nodes.into_iter().enumerate() {
+            slots[starts[number] + row] = Some(node);
+        }
+    }
+    built.stages = file
+        .stages
+        .iter()
+        .enumerate()
+        .map(|(number, stage)| Stage {
+            name: stage.name.text.clone(),
+            operation: stage.uses.as_ref().map(|uses| uses.text.clone()).unwrap_or_default(),
+            nodes: starts[number]..starts[number] + expanded[number].cells.len(),
+        })
+        .collect();
+    if problems.is_empty() {
+        // Without problems every stage was built, so every slot is filled.
+        built.nodes = slots.into_iter().flatten().collect();
+        built.dag = dag::dag(file, linked, &expanded, &starts, &built.nodes);
+    }
+    built
+}
+
+struct Builder<'a> {
+    file: &'a File,
+    linked: &'a Linked<'a>,
+    params: &'a Params,
+    place: &'a Place,
+    catalog: &'a Catalog,
+    expanded: &'a [Expanded],
+    starts: &'a [usize],
+    /// Nodes of earlier stages.
+    slots: &'a [Option<Node>],
+    problems: &'a mut Diagnostics,
+    published: &'a mut Vec<(PathBuf, Span)>,
+    externals: &'a mut Vec<(PathBuf, Span)>,
+    known: external::Known,
+}
+
+/// What the nodes of a stage often have in common; kept from one to the next.
+#[derive(Default)]
+struct Last {
+    /// The checked parameters, when they are the same for all nodes.
+    fixed: Option<Given>,
+    /// The answer of the operation's own code, and the question.
+    checked: Option<(Value, Vec<Port>, Checked)>,
+    /// By input: an output that is known to fit.
+    fitting: Vec<Option<Port>>,
+    limits: Option<(Resources, u32, Option<Duration>)>,
+}
+
+/// Parameters after evaluation and the check against the schema.
+#[derive(Clone)]
+struct Given {
+    value: Value,
+    paths: std::rc::Rc<Vec<PathParam>>,
+    with: std::rc::Rc<Tree>,
+    /// Everything could be computed and fits the schema.
+    sound: bool,
+}
+
+impl Builder<'_> {
+    fn stage(&mut self, number: usize, stage: &StageDecl) -> Vec<Node> {
+        let expanded = &self.expanded[number];
+        let Some(spec) = self.linked.specs[number] else { return Vec::new() };
+        let schema = Schema::compile(&spec.params);
+        self.unconnected(number, stage, spec);
+        self.multiplicities(stage, spec);
+        let seeds = stage.axes.iter().find_map(|block| match block {
+            AxisBlock::Seeds { span, .. } => Some(*span),
+            _ => None,
+        });
+        let mut last = Last { fitting: vec![None; spec.inputs.len()], ..Last::default() };
+        (0..expanded.cells.len())
+            .map(|row| self.node(number, stage, spec, &schema, seeds, row, &mut last))
+            .collect()
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the stage's facts, computed once, and the row")]
+    fn node(
+        &mut self,
+        number: usize,
+        stage: &StageDecl,
+        spec: &Spec,
+        schema: &Schema,
+        seeds: Option<Span>,
+        row: usize,
+        last: &mut Last,
+    ) -> Node {
+        let expanded = &self.expanded[number];
+        let cell = &expanded.cells[row];
+        let coordinates = coordinates(cell);
+        let matrix = Value::Object(coordinates.clone());
+        let seed = coordinates.get("seed").cloned();
+        let (resources, retry, timeout) = self.limits(stage, &matrix, seed.as_ref(), expanded.tainted, last);
+        let resources_value = limits::resources_value(&resources, self.place.cores);
+        let scope = scope(self.params, &matrix, seed.as_ref(), &resources_value);
+        let given = self.given(stage, spec, schema, seeds, &scope, &seed, expanded.tainted, last);
+        let (mut inputs, connected) = self.inputs(number, stage, spec, &scope, row, last);
+        let mut checked = self.checked(stage, spec, &given, connected, last);
+        let own_seed = match (seeds, &seed) {
+            (Some(_), Some(seed)) => seed.as_u64(),
+            _ => checked.params.get("seed").and_then(Value::as_u64),
+        };
+        for param in given.paths.iter() {
+            external::forget(&mut checked.params, &param.at);
+            let kind = external::kind_of(&param.path);
+            let source =
+                Source { from: Origin::External { path: param.path.clone(), kind }, coordinates: Map::new() };
+            inputs.push((format!("params.{}", param.at), vec![source]));
+        }
+        let publish = self.publish(stage, &scope, expanded.tainted);
+        Node {
+            name: node_name(&stage.name.text, cell),
+            stage: stage.name.text.clone(),
+            coordinates,
+            operation: spec.name.clone(),
+            version: spec.version,
+            params: checked.params,
+            seed: own_seed.unwrap_or(0),
+            inputs,
+            outputs: checked.outputs,
+            resources,
+            retry,
+            timeout,
+            publish,
+            measures: spec.measures,
+            checkpoints: spec.checkpoints,
+        }
+    }
+
+    /// Evaluates a tree if all that it uses is known; what cannot be evaluated stays as it is.
+    fn eval(&mut self, tree: &Tree, scope: &Scope<'_>, tainted: bool) -> Option<Tree> {
+        if tree.is_constant() {
+            return Some(tree.clone());
+        }
+        let unknown = uses(tree, |root| match root {
+            "params" => !self.params.whole,
+            "matrix" | "seed" => tainted,
+            _ => false,
+        });
+        if unknown {
+            return None;
+        }
+        let params = self.params;
+        tree.eval(scope, &|root, name| params.origin(root, name), self.problems)
+    }
+
+    fn limits(
+        &mut self,
+        stage: &StageDecl,
+        matrix: &Value,
+        seed: Option<&Value>,
+        tainted: bool,
+        last: &mut Last,
+    ) -> (Resources, u32, Option<Duration>) {
+        if let Some(limits) = &last.limits {
+            return *limits;
+        }
+        let trees = [&stage.resources, &stage.retry, &stage.timeout];
+        let fixed = trees.iter().all(|tree| tree.as_ref().is_none_or(Tree::is_constant));
+        let params = self.params;
+        let mut scope = Scope::new().with("params", &params.value).with("matrix", matrix);
+        if let Some(seed) = seed {
+            scope = scope.with("seed", seed);
+        }
+        let [resources, retry, timeout] =
+            trees.map(|tree| tree.as_ref().and_then(|tree| self.eval(tree, &scope, tainted)));
+        let limits = (
+            resources.map(|tree| limits::resources(&tree, self.problems)).unwrap_or_default(),
+            retry.map(|tree| limits::retry(&tree, self.problems)).unwrap_or(0),
+            timeout.and_then(|tree| limits::timeout(&tree, self.problems)),
+        );
+        if fixed {
+            last.limits = Some(limits);
+        }
+        limits
+    }
+
+    fn publish(&mut self, stage: &StageDecl, scope: &Scope<'_>, tainted: bool) -> BTreeMap<String, PathBuf> {
+        let mut publish = BTreeMap::new();
+        for entry in &stage.publish {
+            let Some(tree) = self.eval(&entry.value, scope, tainted) else { continue };
+            let Data::Text(path) = &tree.data else {
+                self.problems.push(
+                    Diagnostic::at(tree.span, "a published path is a text")
+                        .label(format!("this is {}", tree.describe())),
+                );
+                continue;
+            };
+            self.published.push((PathBuf::from(path), tree.span));
+            publish.insert(entry.key.clone(), Path::new(path).to_owned());
+        }
+        publish
+    }
+}
+
+/// What names mean in the expressions of one node.
+fn scope<'s>(
+    params: &'s Params,
+    matrix: &'s Value,
+    seed: Option<&'s Value>,
+    resources: &'s Value,
+) -> Scope<'s> {
+    let mut scope = Scope::new().with("params", &params.value);
+    scope = match matrix.as_object().is_some_and(Map::is_empty) {
+        true => scope.without("matrix", "this stage has no matrix, and inherits none"),
+        false => scope.with("matrix", matrix),
+    };
+    scope = match seed {
+        Some(seed) => scope.with("seed", seed),
+        None => scope.without("seed", "this stage has no `seeds`"),
+    };
+    scope.with("resources", resources)
+}
+
+/// Whether any expression of a tree uses a root for which the test holds.
+fn uses(tree: &Tree, test: impl Fn(&str) -> bool) -> bool {
+    let found = Flag::new(false);
+    tree.templates(&mut |template, _| {
+        for piece in &template.pieces {
+            if let Piece::Expression { expr, .. } = piece {
+                expr.references(&mut |root, _| found.set(found.get() || test(root)));
+            }
+        }
+    });
+    found.get()
+}

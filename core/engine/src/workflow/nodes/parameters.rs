@@ -1,0 +1,159 @@
+//! The parameters of a node: computed, checked against the schema, and by the operation's own code.
+
+use flow_plugin::{Checked, Port, Spec};
+use serde_json::Value;
+
+use super::super::file::StageDecl;
+use super::super::schema::Schema;
+use super::super::tree::{Data, Entry, Tree};
+use super::super::validate::Validator;
+use super::{Builder, Given, Last, uses};
+use crate::diagnostics::{Diagnostic, Span};
+use crate::expr::Scope;
+
+impl Builder<'_> {
+    #[allow(clippy::too_many_arguments, reason = "the stage's facts, computed once, and the row's scope")]
+    pub(super) fn given(
+        &mut self,
+        stage: &StageDecl,
+        spec: &Spec,
+        schema: &Schema,
+        seeds: Option<Span>,
+        scope: &Scope<'_>,
+        seed: &Option<Value>,
+        tainted: bool,
+        last: &mut Last,
+    ) -> Given {
+        if let Some(fixed) = &last.fixed {
+            return fixed.clone();
+        }
+        if stage.meant.contains(&"with") {
+            let with = Tree::new(stage.with.span, Data::Map(Vec::new()));
+            let given =
+                Given { value: Value::Null, paths: Vec::new().into(), with: with.into(), sound: false };
+            last.fixed = Some(given.clone());
+            return given;
+        }
+        let before = self.problems.len();
+        let mut complete = true;
+        let mut entries = Vec::with_capacity(stage.with.entries().len() + 1);
+        for entry in stage.with.entries() {
+            let value = self.eval(&entry.value, scope, tainted).unwrap_or_else(|| {
+                complete = false;
+                entry.value.clone()
+            });
+            entries.push(Entry { key: entry.key.clone(), key_span: entry.key_span, value });
+        }
+        let takes_seed = seeds.is_some() && schema.property("seed").is_some();
+        if let (Some(span), true) = (seeds, takes_seed) {
+            match entries.iter().find(|entry| entry.key == "seed") {
+                Some(entry) => {
+                    self.problems.push(
+                        Diagnostic::at(entry.key_span, "the seed is given twice")
+                            .also(span, "each of these is the parameter `seed` of one node")
+                            .help("remove one of the two"),
+                    );
+                    complete = false;
+                }
+                None => {
+                    let value = Tree::from_value(seed.clone().unwrap_or(Value::from(0)), span, None);
+                    entries.push(Entry { key: "seed".to_owned(), key_span: span, value });
+                }
+            }
+        }
+        let with = Tree::new(stage.with.span, Data::Map(entries));
+        let place = self.place;
+        let resolve = |path: &str, span: Span| place.resolve(path, span);
+        let mut validator = Validator {
+            operation: &spec.name,
+            problems: &mut *self.problems,
+            resolve: &resolve,
+            paths: Vec::new(),
+            found: 0,
+        };
+        let missing = if stage.with.entries().is_empty() {
+            stage.uses.as_ref().map_or(stage.name.span, |uses| uses.span)
+        } else {
+            stage.with.span
+        };
+        let value = validator.params(schema, &with, missing);
+        let (found, paths) = (validator.found, validator.paths);
+        for param in &paths {
+            self.known.check(&param.path, param.span, &place.current, self.problems);
+            self.externals.push((param.path.clone(), param.span));
+        }
+        let sound = complete && found == 0 && self.problems.len() == before;
+        let given = Given { value, paths: paths.into(), with: with.into(), sound };
+        let varies = takes_seed || uses(&stage.with, |root| matches!(root, "matrix" | "seed" | "resources"));
+        if !varies {
+            last.fixed = Some(given.clone());
+        }
+        given
+    }
+
+    /// Asks the operation's own code for defaults, checks and output types.
+    pub(super) fn checked(
+        &mut self,
+        stage: &StageDecl,
+        spec: &Spec,
+        given: &Given,
+        connected: Vec<Port>,
+        last: &mut Last,
+    ) -> Checked {
+        let declared = || Checked { params: given.value.clone(), outputs: spec.outputs.clone() };
+        if !given.sound {
+            return declared();
+        }
+        if let Some((value, ports, checked)) = &last.checked
+            && *value == given.value
+            && *ports == connected
+        {
+            return checked.clone();
+        }
+        match self.catalog.check(&spec.name, &given.value, &connected) {
+            Ok(checked) => {
+                last.checked = Some((given.value.clone(), connected, checked.clone()));
+                checked
+            }
+            Err(found) => {
+                for problem in found {
+                    let span = place_of(&given.with, &problem.at).unwrap_or_else(|| {
+                        if given.with.entries().is_empty() {
+                            stage.uses.as_ref().map_or(stage.name.span, |uses| uses.span)
+                        } else {
+                            given.with.span
+                        }
+                    });
+                    let message = match problem.at.as_str() {
+                        "" => format!("`{}`: {}", spec.name, problem.message),
+                        at => format!("`{at}`: {}", problem.message),
+                    };
+                    let diagnostic = Diagnostic::at(span, message).topic(format!("check {}", problem.at));
+                    self.problems.push(diagnostic.maybe_help(problem.hint));
+                }
+                declared()
+            }
+        }
+    }
+}
+
+/// The place of a dotted path below a tree: its nearest part that is written.
+fn place_of(tree: &Tree, at: &str) -> Option<Span> {
+    let mut place = tree;
+    let mut span = None;
+    for part in at.split('.').filter(|part| !part.is_empty()) {
+        let next = match &place.data {
+            Data::Map(_) => place.get(part).map(|entry| &entry.value),
+            Data::List(items) => part.parse::<usize>().ok().and_then(|index| items.get(index)),
+            _ => None,
+        };
+        match next {
+            Some(next) => {
+                place = next;
+                span = Some(next.span);
+            }
+            None => break,
+        }
+    }
+    span
+}
