@@ -1,6 +1,6 @@
 //! Questions to the index.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -267,6 +267,51 @@ impl Store {
             Ok(LogRecord { at: row.get(0)?, level: row.get(1)?, message: row.get(2)? })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The series of all nodes of a run that have any, by the nodes' names: as [`Store::series`], in one
+    /// question.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn all_series(&self, run: &str) -> Result<BTreeMap<String, Vec<Series>>> {
+        let mut query = self.db.prepare_cached(
+            "SELECT n.name, s.name, s.step, s.value FROM nodes n JOIN runs r ON r.id = n.run
+             LEFT JOIN computations c ON n.cached AND c.key = n.key
+             JOIN series s ON s.run = COALESCE(c.run, n.run) AND s.position = COALESCE(c.position, n.position)
+             WHERE r.name = ? ORDER BY n.position, s.name, s.step",
+        )?;
+        let mut rows = query.query([run])?;
+        let mut all: BTreeMap<String, Vec<Series>> = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            let series = all.entry(row.get(0)?).or_default();
+            let name: String = row.get(1)?;
+            let point = (unsigned(row, 2)?, row.get::<_, Option<f64>>(3)?.unwrap_or(f64::NAN));
+            match series.last_mut() {
+                Some((last, points)) if *last == name => points.push(point),
+                _ => series.push((name, vec![point])),
+            }
+        }
+        Ok(all)
+    }
+
+    /// The warnings in the logs of all nodes of a run, by the nodes' names.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn all_warnings(&self, run: &str) -> Result<BTreeMap<String, Vec<String>>> {
+        let mut query = self.db.prepare_cached(
+            "SELECT n.name, l.message FROM nodes n JOIN runs r ON r.id = n.run
+             LEFT JOIN computations c ON n.cached AND c.key = n.key
+             JOIN logs l ON l.run = COALESCE(c.run, n.run) AND l.position = COALESCE(c.position, n.position)
+             WHERE r.name = ? AND l.level = 'warning' ORDER BY l.rowid",
+        )?;
+        let mut rows = query.query([run])?;
+        let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            all.entry(row.get(0)?).or_default().push(row.get(1)?);
+        }
+        Ok(all)
     }
 
     /// The computation that an artifact came from: the first one, where several gave the same content.

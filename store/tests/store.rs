@@ -58,7 +58,7 @@ fn node(position: usize, key: Option<Digest>, state: NodeState) -> NewNode {
         finished: 12.0,
         usage: Usage { cpu_s: 0.5, wall_s: 1.0, peak_rss: 1 << 20 },
         series: vec![("loss".into(), 1, 0.5), ("loss".into(), 2, f64::NAN)],
-        logs: vec![LogRecord { at: 11.5, level: "info".into(), message: "hello".into() }],
+        logs: vec![LogRecord { at: 11.5, level: "warning".into(), message: "hello".into() }],
     }
 }
 
@@ -237,6 +237,9 @@ fn records_come_back_as_they_went_in() {
     cached.push(record, None);
     store.commit("r2", &cached).unwrap();
     assert_eq!(store.series("r2", "n0").unwrap()[0].1.len(), 2);
+    let all = store.all_series("r2").unwrap();
+    assert_eq!((all.len(), all["n0"][0].0.as_str(), all["n0"][0].1.len()), (1, series[0].0.as_str(), 2));
+    assert_eq!(store.all_warnings("r2").unwrap()["n0"], ["hello"]);
     let end = RunEnd {
         status: RunStatus::Succeeded,
         finished: 20.0,

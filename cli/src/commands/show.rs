@@ -82,7 +82,7 @@ fn write_run(out: &mut impl Write, store: &Store, run: &RunRecord, nodes: &[Node
     }
     writeln!(out, "  machine  {}, {}", clean(&start.machine.cpu), text::count(start.machine.cores, "core"))?;
     writeln!(out, "  command  flow {}", clean(&start.command))?;
-    let report = store.root().join("runs").join(&start.id).join("report.html");
+    let report = store.run_folder(&start.id).join("report.html");
     if report.is_file() {
         writeln!(out, "  report   {}", report.display())?;
     }

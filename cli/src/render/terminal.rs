@@ -137,7 +137,7 @@ impl Renderer for Terminal {
                 self.ended += 1;
                 self.cached += usize::from(*cached);
                 summary::node(event).iter().for_each(|line| self.say(line));
-                if !cached || self.cached % CACHED_STEP == 0 {
+                if !cached || self.cached.is_multiple_of(CACHED_STEP) {
                     self.count();
                 }
             }

@@ -143,15 +143,11 @@ fn accepts(schema: &Schema) -> String {
         Shape::Text(text) if text.path => "path".to_owned(),
         Shape::Text(_) => "text".to_owned(),
         Shape::List { first, rest, min, max } => {
-            let item = rest.as_deref().or(first.first()).map(|item| format!(" of {}", accepts(item)));
-            let count = match max {
-                Some(max) if max == min => format!("{min} "),
-                _ => String::new(),
-            };
-            format!(
-                "list of {count}{}",
-                item.as_deref().map_or("values", |item| item.trim_start_matches(" of "))
-            )
+            let items = rest.as_deref().or(first.first()).map_or_else(|| "values".to_owned(), plural);
+            match max {
+                Some(max) if max == min => format!("list of {min} {items}"),
+                _ => format!("list of {items}"),
+            }
         }
         Shape::Object(object) if object.properties.is_empty() => match &object.others {
             Some(values) => format!("mapping to {}", accepts(values)),
@@ -170,6 +166,17 @@ fn accepts(schema: &Schema) -> String {
             words.join(", or ")
         }
     }
+}
+
+/// What a list has items of.
+fn plural(schema: &Schema) -> String {
+    let one = accepts(schema);
+    for noun in ["whole number", "number", "text", "path", "mapping", "list"] {
+        if let Some(rest) = one.strip_prefix(noun) {
+            return format!("{noun}s{rest}");
+        }
+    }
+    one
 }
 
 fn range(number: &NumberShape) -> String {

@@ -320,3 +320,28 @@ stages:
     let graph = graph(text);
     assert_eq!(graph.nodes[1].publish["text"], std::path::Path::new("results/y.txt"));
 }
+
+#[test]
+fn parameters_are_described_with_their_forms_units_and_ranges() {
+    let catalog = common::catalog();
+    let described = |name: &str| flow_engine::describe::parameters(catalog.get(name).unwrap());
+    let accepts: Vec<_> =
+        described("lab/geology").into_iter().map(|p| (p.name, p.accepts, p.required, p.default)).collect();
+    let row = |name: &str, accepts: &str, required, default| {
+        (name.to_owned(), accepts.to_owned(), required, default)
+    };
+    assert_eq!(
+        accepts,
+        [
+            row("samples", "whole number, 1 to 100000", true, None),
+            row("seed", "whole number", false, Some(json!(0))),
+            row("radius", "number in m, ≥ 1", false, Some(json!(1000.0))),
+            row("depth", "list of 2 numbers in m, or null", false, Some(json!(null))),
+            row("field", "log_gaussian | von_karman", false, Some(json!("log_gaussian"))),
+        ]
+    );
+    let model = &described("lab/train")[0];
+    let variants: Vec<_> = model.variants.iter().map(|v| (v.chosen_by.as_str(), v.fields.len())).collect();
+    assert_eq!(variants, [("kind: fno", 2), ("kind: ufno", 1)]);
+    assert_eq!(described("lab/simulate")[1].accepts, "path, or null");
+}

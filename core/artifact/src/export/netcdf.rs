@@ -189,8 +189,10 @@ impl Header {
 
     /// Numbers as doubles, everything else as text.
     fn attributes(&mut self, attributes: &[(String, Value)]) {
-        let usable: Vec<&(String, Value)> =
-            attributes.iter().filter(|(name, value)| !name.is_empty() && *value != Value::from("")).collect();
+        let usable: Vec<&(String, Value)> = attributes
+            .iter()
+            .filter(|(name, value)| !name.is_empty() && value.as_str() != Some(""))
+            .collect();
         self.list(ATTRIBUTE, usable.len());
         for (name, value) in usable {
             self.name(name);

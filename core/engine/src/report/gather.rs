@@ -30,6 +30,7 @@ pub fn gather(store: &Store, run: &str, graph: &Graph, path: PathBuf) -> flow_st
     edges.sort_unstable();
     edges.dedup();
     let started = record.as_ref().map_or(0.0, |record| record.start.started);
+    let (mut series, mut warnings) = (store.all_series(run)?, store.all_warnings(run)?);
     let mut nodes = Vec::new();
     let mut artifacts = Vec::new();
     for node in store.nodes(run)? {
@@ -44,9 +45,8 @@ pub fn gather(store: &Store, run: &str, graph: &Graph, path: PathBuf) -> flow_st
                 artifacts.push((at, artifact));
             }
         }
-        let series = store.series(run, &node.name)?;
-        let warnings = store.logs(run, &node.name)?.into_iter().filter(|log| log.level == "warning");
-        let warnings = warnings.map(|log| log.message).collect();
+        let series = series.remove(&node.name).unwrap_or_default();
+        let warnings = warnings.remove(&node.name).unwrap_or_default();
         nodes.push(node_input(node, stage, started, series, warnings));
     }
     // In the order of the list; within an entry, in the order of the graph.
@@ -78,7 +78,7 @@ pub fn gather(store: &Store, run: &str, graph: &Graph, path: PathBuf) -> flow_st
             RunStatus::Failed => Status::Failed,
             RunStatus::Interrupted | RunStatus::Died | RunStatus::Running => Status::Interrupted,
         };
-        input.command = record.start.command;
+        input.command = format!("flow {}", record.start.command);
         input.wall_s = record.finished.map_or(last, |finished| finished - started);
         let machine = record.start.machine;
         input.facts = vec![

@@ -29,7 +29,8 @@ pub(super) fn escape(text: &str) -> String {
 pub(super) fn seconds(s: f64) -> String {
     match s {
         s if !s.is_finite() => "?".into(),
-        s if s < 0.001 => "0".into(),
+        0.0 => "0".into(),
+        s if s < 0.001 => "< 1 ms".into(),
         s if s < 1.0 => format!("{:.0} ms", s * 1000.0),
         s if s < 10.0 => format!("{s:.2} s"),
         s if s < 60.0 => format!("{s:.1} s"),

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::html::{escape, seconds};
 use super::{ReportInput, State};
 
-const BOX: (f64, f64) = (176.0, 58.0);
+const BOX: (f64, f64) = (176.0, 72.0);
 const GAP: (f64, f64) = (64.0, 22.0);
 const MARGIN: f64 = 6.0;
 
@@ -88,7 +88,7 @@ fn write_stage(
         "<a href=\"#stage-{stage}\"><g transform=\"translate({:.0} {:.0})\"><title>{}: {}</title>\
          <rect class=\"box\" width=\"{}\" height=\"{}\" rx=\"7\"/><text class=\"name\" x=\"12\" y=\"21\">{}</text>\
          <text class=\"sub\" x=\"12\" y=\"38\">{}</text>\
-         <text class=\"sub\" x=\"{}\" y=\"38\" text-anchor=\"end\">{}</text>",
+         <text class=\"sub\" x=\"12\" y=\"54\">{}</text>",
         at.0,
         at.1,
         escape(name),
@@ -96,9 +96,8 @@ fn write_stage(
         BOX.0,
         BOX.1,
         escape(&short(name, 22)),
-        escape(&short(operation, 17)),
-        BOX.0 - 10.0,
-        escape(&short(&note, 20)),
+        escape(&short(operation, 26)),
+        escape(&short(&note, 26)),
     );
     // A bar that shows how many of the nodes ended how.
     let (mut x, length) = (12.0, BOX.0 - 24.0);
@@ -109,7 +108,7 @@ fn write_stage(
             let width = length * share;
             let _ = write!(
                 svg,
-                "<rect class=\"{}\" x=\"{x:.1}\" y=\"47\" width=\"{width:.1}\" height=\"4\"/>",
+                "<rect class=\"{}\" x=\"{x:.1}\" y=\"61\" width=\"{width:.1}\" height=\"4\"/>",
                 state.name()
             );
             x += width;

@@ -118,6 +118,7 @@ fn metrics(group: &[ArtifactInput]) -> String {
     for artifact in group {
         let mut flat = Map::new();
         match read_metrics(&artifact.path) {
+            Ok(values) if alike(&values) => below.push_str(&records(&named(values))),
             Ok(values) => flatten(values, "", &mut flat, &mut below),
             Err(error) => below.push_str(&problem(&error)),
         }
@@ -127,6 +128,9 @@ fn metrics(group: &[ArtifactInput]) -> String {
             }
         }
         columns.push(flat);
+    }
+    if names.is_empty() {
+        return below;
     }
     let mut html = String::from("<div class=\"scroll\"><table class=\"sortable\"><thead><tr><th></th>");
     for artifact in group {
@@ -148,6 +152,9 @@ fn flatten(members: Map<String, Value>, prefix: &str, flat: &mut Map<String, Val
     for (name, value) in members {
         let name = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
         match value {
+            Value::Object(inner) if alike(&inner) => {
+                let _ = write!(below, "<h4>{}</h4>{}", escape(&name), records(&named(inner)));
+            }
             Value::Object(inner) => flatten(inner, &name, flat, below),
             Value::Array(items) if !items.is_empty() && items.iter().all(Value::is_object) => {
                 let _ = write!(below, "<h4>{}</h4>{}", escape(&name), records(&items));
@@ -157,6 +164,28 @@ fn flatten(members: Map<String, Value>, prefix: &str, flat: &mut Map<String, Val
             }
         }
     }
+}
+
+/// Whether a group consists of several groups with the same members: then it is a table.
+fn alike(members: &Map<String, Value>) -> bool {
+    let mut groups = members.values().map(Value::as_object);
+    let Some(Some(first)) = groups.next() else { return false };
+    let same = |group: Option<&Map<String, Value>>| {
+        group.is_some_and(|group| {
+            group.len() == first.len() && group.keys().all(|key| first.contains_key(key))
+        })
+    };
+    members.len() > 1 && first.values().all(|value| !value.is_object()) && groups.all(same)
+}
+
+/// Groups as a list, each with its name as the first member.
+fn named(groups: Map<String, Value>) -> Vec<Value> {
+    let with_name = |(name, group): (String, Value)| {
+        let mut record = Map::from_iter([(String::new(), Value::from(name))]);
+        record.extend(group.as_object().cloned().unwrap_or_default());
+        Value::Object(record)
+    };
+    groups.into_iter().map(with_name).collect()
 }
 
 /// A list of groups with the same members, as a table.

@@ -112,7 +112,12 @@ fn artifacts_are_shown_by_kind() {
     let figure = LineChart::new("x").series(Series::new("a", [(0.0, 1.0), (1.0, 2.0)])).render();
     figures.add("curve", "The <curve>", &figure.svg, &figure.png).unwrap();
     figures.finish().unwrap();
-    write_metrics(path("m1"), &json!({ "r2": 0.981, "cases": [{ "case": 3, "error": 0.5 }] })).unwrap();
+    write_metrics(
+        path("m1"),
+        &json!({ "r2": 0.981, "cases": [{ "case": 3, "error": 0.5 }],
+        "by": { "fno": { "l2": 0.25 }, "ufno": { "l2": 0.5 } } }),
+    )
+    .unwrap();
     write_metrics(path("m2"), &json!({ "r2": 0.975, "extra": f64::NAN.to_string() })).unwrap();
     Table::new().with("case", vec![1_i64; 70]).write(path("table")).unwrap();
     let mut data = DatasetWriter::create(path("data")).unwrap();
@@ -142,6 +147,7 @@ fn artifacts_are_shown_by_kind() {
         "<th class=\"n\">seed=1</th><th class=\"n\">seed=2</th>",
         "<td>r2</td><td class=\"n\" data-v=\"0.981\" title=\"0.981\">0.981</td><td class=\"n\" data-v=\"0.975\"",
         "<h4>cases</h4>",
+        "<tr><td>ufno</td><td class=\"n\" data-v=\"0.5\"",
         "The first 50 of 70 rows.",
         "<td><code>height</code></td><td>x 2</td><td>f32</td><td>m</td><td class=\"n\">1</td><td class=\"n\">2</td>",
         "is not JSON",

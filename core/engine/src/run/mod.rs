@@ -135,7 +135,10 @@ pub fn run(
 /// Writes the run's report. The results are in the store whatever becomes of it, so a failure is a warning.
 fn report(graph: &Graph, store: &Store, run: &str, sink: &mut dyn FnMut(&Event)) {
     let path = store.run_folder(run).join("report.html");
-    let written = report::gather(store, run, graph, path)
+    // Thousands of small questions about one state of the index.
+    let written = store
+        .snapshot()
+        .and_then(|_snapshot| report::gather(store, run, graph, path))
         .map_err(|error| error.to_string())
         .and_then(|input| report::write(&input).map_err(|error| error.to_string()));
     sink(&match written {

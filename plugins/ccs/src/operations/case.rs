@@ -45,11 +45,6 @@ set may use other units of the same dimension; the variables of an `.npz` file m
 (first and last perforated row, from 1), `q_mt` (Mt/a), `p_top` (bar), `T` (°C), `cr` (1/bar), `sgwfn` (tables of S_g, \
 k_rg, k_rw and Pc in bar, joined by straight lines), `times_days`.";
 
-/// The input under which the engine hands over what a path parameter names.
-pub(super) fn path_input(parameter: &str) -> String {
-    format!("params.{parameter}")
-}
-
 /// A problem if a path parameter was not given.
 pub(super) fn missing(parameter: &str, given: Option<&String>) -> Vec<ParamProblem> {
     let problem = || ParamProblem {
@@ -76,9 +71,9 @@ impl Operation for Case {
     }
 
     fn run(&self, params: CaseParams, context: &Context) -> Result<()> {
-        let path = &context.input(&path_input("file"))?.path;
+        let path = params.file.ok_or_else(|| Error::bad_input("`file` is missing"))?;
         let unreadable = |error: Error| error.context("the reservoir cannot be read");
-        let file = ArrayFile::open(path).map_err(|error| unreadable(error.into()))?;
+        let file = ArrayFile::open(path.as_ref()).map_err(|error| unreadable(error.into()))?;
         let mut problem = read(&file).map_err(|error| unreadable(error.into()))?;
         let controls = &mut problem.case.controls;
         controls.relative_step *= params.steps;

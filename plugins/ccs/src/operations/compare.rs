@@ -9,7 +9,7 @@ use flow_plugin::serde::{Deserialize, Serialize};
 use flow_plugin::serde_json::json;
 use flow_plugin::{Context, Error, Kind, Operation, ParamProblem, Port, Result, Spec};
 
-use super::case::{missing, path_input};
+use super::case::missing;
 use crate::case_file::ArrayFile;
 use crate::data::Solutions;
 use crate::evaluate::{Snapshot, compare};
@@ -64,10 +64,10 @@ impl Operation for Compare {
     fn run(&self, params: CompareParams, context: &Context) -> Result<()> {
         let solutions = Solutions::open(&context.input("solutions")?.path)?;
         let time = &solutions.coordinates().time;
-        let path = &context.input(&path_input("reference"))?.path;
+        let path = params.reference.ok_or_else(|| Error::bad_input("`reference` is missing"))?;
         let unreadable =
             |error: crate::case_file::SourceError| Error::from(error).context("the reference cannot be read");
-        let file = ArrayFile::open(path).map_err(unreadable)?;
+        let file = ArrayFile::open(path.as_ref()).map_err(unreadable)?;
         let shape = [time.len(), solutions.coordinates().rows(), solutions.coordinates().columns()];
         let field = |name: &str, units: &str| -> Result<Vec<f64>> {
             let array = file.array(name, units).map_err(unreadable)?;

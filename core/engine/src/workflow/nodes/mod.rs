@@ -5,8 +5,9 @@ mod dag;
 mod parameters;
 
 use std::cell::Cell as Flag;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
 use flow_plugin::{Checked, Port, Spec};
@@ -81,7 +82,10 @@ pub(super) fn build(
     let mut slots: Vec<Option<Node>> = Vec::new();
     slots.resize_with(start, || None);
     let mut built = Built::default();
-    let rest = (0..file.stages.len()).filter(|stage| !linked.order.contains(stage));
+    let mut schemas = HashMap::new();
+    let mut known = external::Known::default();
+    let ordered: HashSet<usize> = linked.order.iter().copied().collect();
+    let rest = (0..file.stages.len()).filter(|stage| !ordered.contains(stage));
     for number in linked.order.iter().copied().chain(rest) {
         let stage = &file.stages[number];
         let mut builder = Builder {
@@ -96,7 +100,8 @@ pub(super) fn build(
             problems: &mut *problems,
             published: &mut built.published,
             externals: &mut built.externals,
-            known: external::Known::default(),
+            schemas: &mut schemas,
+            known: &mut known,
         };
         let nodes = builder.stage(number, stage);
         for (row, node) in nodes.into_iter().enumerate() {
@@ -134,7 +139,9 @@ struct Builder<'a> {
     problems: &'a mut Diagnostics,
     published: &'a mut Vec<(PathBuf, Span)>,
     externals: &'a mut Vec<(PathBuf, Span)>,
-    known: external::Known,
+    /// By operation: compiled once, however many stages use it.
+    schemas: &'a mut HashMap<String, Rc<Schema>>,
+    known: &'a mut external::Known,
 }
 
 /// What the nodes of a stage often have in common; kept from one to the next.
@@ -153,8 +160,8 @@ struct Last {
 #[derive(Clone)]
 struct Given {
     value: Value,
-    paths: std::rc::Rc<Vec<PathParam>>,
-    with: std::rc::Rc<Tree>,
+    paths: Rc<Vec<PathParam>>,
+    with: Rc<Tree>,
     /// Everything could be computed and fits the schema.
     sound: bool,
 }
@@ -163,7 +170,14 @@ impl Builder<'_> {
     fn stage(&mut self, number: usize, stage: &StageDecl) -> Vec<Node> {
         let expanded = &self.expanded[number];
         let Some(spec) = self.linked.specs[number] else { return Vec::new() };
-        let schema = Schema::compile(&spec.params);
+        let schema = match self.schemas.get(&spec.name) {
+            Some(known) => known.clone(),
+            None => {
+                let compiled = Rc::new(Schema::compile(&spec.params));
+                self.schemas.insert(spec.name.clone(), compiled.clone());
+                compiled
+            }
+        };
         self.unconnected(number, stage, spec);
         self.multiplicities(stage, spec);
         let seeds = stage.axes.iter().find_map(|block| match block {

@@ -111,7 +111,7 @@ impl Operation for Ledger {
     }
 
     fn check(&self, params: &LedgerParams) -> Vec<ParamProblem> {
-        let bad = params.levels.iter().position(|l| l.rings == 0 || l.rows == 0 || !(l.steps > 0.0));
+        let bad = params.levels.iter().position(|l| l.rings == 0 || l.rows == 0 || l.steps <= 0.0);
         let problem = |at: usize| ParamProblem {
             at: format!("levels.{at}"),
             message: "rings and rows must be at least 1 and steps positive".into(),

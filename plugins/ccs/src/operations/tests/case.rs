@@ -10,14 +10,12 @@ const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data");
 fn a_stored_case_agrees_with_its_reference() {
     let folder = tempfile::tempdir().unwrap();
     let simulated = Trial::new(folder.path().join("case"))
-        .input("params.file", Kind::File, format!("{DATA}/t1_case.npz"))
-        .params(json!({ "file": "t1_case.npz" }))
+        .params(json!({ "file": format!("{DATA}/t1_case.npz") }))
         .run(&Case)
         .unwrap();
     let compared = Trial::new(folder.path().join("compare"))
         .input("solutions", Kind::Dataset, simulated.output("solutions"))
-        .input("params.reference", Kind::File, format!("{DATA}/t1_reference.npz"))
-        .params(json!({ "reference": "t1_reference.npz" }))
+        .params(json!({ "reference": format!("{DATA}/t1_reference.npz") }))
         .run(&Compare)
         .unwrap();
     let metrics = read_metrics(compared.output("metrics")).unwrap();
@@ -62,8 +60,7 @@ fn a_reservoir_of_ones_own_is_read_in_its_own_units() {
     let folder = tempfile::tempdir().unwrap();
     let run = |name: &str| {
         Trial::new(folder.path().join(format!("{name}-out")))
-            .input("params.file", Kind::Dataset, folder.path().join(name))
-            .params(json!({ "file": name }))
+            .params(json!({ "file": folder.path().join(name) }))
             .run(&Case)
     };
     write(&folder.path().join("good"), "", "m");

@@ -6,6 +6,7 @@ mod encode;
 mod evaluate;
 mod ledger;
 mod simulate;
+mod stored;
 
 use std::path::Path;
 

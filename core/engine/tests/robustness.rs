@@ -1,0 +1,64 @@
+//! No text makes loading panic, and every problem can be shown.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod common;
+
+use proptest::prelude::*;
+
+const STUDY: &str = "flow: 1
+name: study
+params: { reservoirs: 300, half: '${{ params.reservoirs // 2 }}', é: [1, 2] }
+profiles: { paper: { params: { reservoirs: 5500 } } }
+stages:
+  geology: &g
+    uses: lab/geology
+    with: { samples: \"${{ params.reservoirs }}\", seed: 7, radius: 1.5 km }
+  simulate:
+    uses: lab/simulate
+    inputs: { reservoirs: geology.reservoirs }
+    timeout: 30 min
+    resources: { cpus: all, memory: 4 GiB }
+  train:
+    uses: lab/train
+    matrix: { kind: [fno, ufno], exclude: [{ kind: ufno, seed: 2 }] }
+    seeds: [1, 2]
+    inputs: { data: simulate.solutions }
+    with: { model: { kind: \"${{ matrix.kind }}\" }, epochs: 40 }
+    publish: { model: 'results/${{ matrix.kind }}-${{ seed }}' }
+  score:
+    uses: lab/score
+    inputs: { model: train.model, data: simulate.solutions }
+  summary:
+    uses: lab/summary
+    inputs: { metrics: { collect: score.metrics, over: [seed] } }
+    needs: [geology]
+report: [summary.metrics]
+";
+
+#[test]
+fn the_study_itself_is_sound() {
+    assert_eq!(common::graph(STUDY).nodes.len(), 2 + 3 + 3 + 2);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn a_damaged_workflow_is_reported(
+        at in 0..STUDY.len(),
+        length in 0usize..30,
+        instead in "(|[ -~]{0,8}|\\$\\{\\{ | \\}\\}|&a \\*a|: |\n  |é|\\*g|<<: \\*g|\u{0})",
+        set in "([a-z.]{0,9}|train\\.with\\.[a-z]{0,6})=?[ -~]{0,6}",
+    ) {
+        let chars: Vec<char> = STUDY.chars().collect();
+        let at = at.min(chars.len());
+        let end = (at + length).min(chars.len());
+        let text: String = chars[..at].iter().chain(&instead.chars().collect::<Vec<_>>()).chain(&chars[end..]).collect();
+        let folder = common::Folder::new();
+        // What is wrong is shown with a place in the text; what is not wrong is a graph.
+        if let Err(problems) = folder.load(&text, Some("paper"), &[&set]) {
+            prop_assert!(problems.contains("error: "), "{problems}");
+            prop_assert!(!problems.contains(char::from(0)), "a control character");
+        }
+    }
+}
