@@ -15,7 +15,8 @@ pub struct SaturationScore {
     pub nonzero_mpe: f64,
     /// `||S - Ŝ||₂ / ||S||₂`.
     pub relative_l2: f64,
-    /// |predicted - true| / true volume of gas in the pores at the last time.
+    /// |predicted - true| / true volume of gas in the pores of the plume (S > 0.01) at the last time. Without that limit
+    /// the huge outer rings would turn predictions of 1e-4 into many times the injected volume.
     pub mass_error: f64,
     /// |predicted - true| / true radius of the plume (outer face of the last ring with S > 0.01) at the last time.
     pub radius_error: f64,
@@ -65,7 +66,8 @@ pub fn score_saturation(
                 * coordinates.ring_area(c % columns)
                 * coordinates.row_height(c / columns)
         };
-        field[last..].iter().enumerate().map(|(c, s)| pores(c) * f64::from(*s)).sum()
+        let plume = field[last..].iter().enumerate().filter(|(_, s)| **s > PLUME);
+        plume.map(|(c, s)| pores(c) * f64::from(*s)).sum()
     };
     let radius = |field: &[f32]| -> f64 {
         let inside = field[last..].iter().enumerate().filter(|(c, s)| active[*c] != 0 && **s > PLUME);

@@ -53,8 +53,10 @@ impl Operation for Train {
     fn run(&self, params: TrainConfig, context: &Context) -> Result<()> {
         let dataset = Dataset::open(&context.input("data")?.path)?;
         let embedding = params.model.positional_embedding;
+        let target = dataset.variable(&params.target)?.clone();
+        let channels = dataset.variable(&params.input)?.shape.get(1).copied().unwrap_or_default();
         let samples =
-            data::samples(&dataset, [&params.input, &params.target], params.mask.as_deref(), embedding)?;
+            data::samples(dataset, [&params.input, &params.target], params.mask.as_deref(), embedding)?;
         context.info(format!(
             "{} training and {} validation samples of {} x {} cells, {} input and {} output channels",
             samples.training.len(),
@@ -80,11 +82,10 @@ impl Operation for Train {
         let trained = train(&params, &samples, context.seed(), state, &mut watch).map_err(failed)?;
         crate::release_buffers();
 
-        let target = dataset.variable(&params.target)?;
         let config = Config {
             kind: "fno".to_owned(),
             size: samples.size,
-            channels: dataset.variable(&params.input)?.shape[1],
+            channels,
             outputs: samples.outputs,
             dims: target.dims.clone(),
             units: target.units.clone(),

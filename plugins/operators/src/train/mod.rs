@@ -179,6 +179,10 @@ impl Run<'_> {
                 }
                 self.state.loss += loss * batch.len() as f64;
                 monitor.step(self.adam.steps, total);
+                // Not after the last step: what the epoch came to is not in the state yet.
+                if monitor.due(self.adam.steps) && !self.adam.steps.is_multiple_of(steps) {
+                    self.save(monitor)?;
+                }
             }
             let record = self.validate(epoch)?;
             self.state.loss = 0.0;
@@ -197,10 +201,10 @@ impl Run<'_> {
         patience > 0 && best > 0 && epochs >= best + patience
     }
 
-    fn loss_plan(&self, samples: &[usize]) -> LossPlan {
+    fn loss_plan(&self, mask: Vec<u8>) -> LossPlan {
         LossPlan {
             isa: Isa::detect(),
-            mask: Arc::new(self.samples.masks(samples)),
+            mask: Arc::new(mask),
             size: self.samples.size,
             inverse_spacing: self.inverse_spacing.clone(),
             derivative_weight: self.config.derivative_weight as f32,
@@ -216,9 +220,10 @@ impl Run<'_> {
     /// One step; returns the loss before it.
     fn step(&mut self, batch: &[usize], rate: f64) -> Result<f64> {
         let device = Device::flex().autodiff();
-        let x = self.tensor(self.samples.inputs(batch), self.samples.channels, &device);
-        let y = self.tensor(self.samples.targets(batch), self.samples.outputs, &device);
-        let plan = Arc::new(self.loss_plan(batch));
+        let batch = self.samples.batch(batch)?;
+        let x = self.tensor(batch.x, self.samples.channels, &device);
+        let y = self.tensor(batch.y, self.samples.outputs, &device);
+        let plan = Arc::new(self.loss_plan(batch.mask));
         let model = self.model.take().ok_or_else(|| Error::data("an earlier step failed"))?;
         let prediction = model.forward(x, Some(plan.mask.clone()));
         let loss = relative_l2(prediction, y, plan);
@@ -255,16 +260,16 @@ impl Run<'_> {
         let model = self.evaluated()?;
         let (mut error, mut slope) = (0.0, 0.0);
         for batch in validation.chunks(8) {
-            let plan = self.loss_plan(batch);
-            let x = self.tensor(self.samples.inputs(batch), self.samples.channels, &Device::flex());
+            let batch = self.samples.batch(batch)?;
+            let plan = self.loss_plan(batch.mask);
+            let x = self.tensor(batch.x, self.samples.channels, &Device::flex());
             let prediction = values(model.forward(x, Some(plan.mask.clone())))?;
-            let target = self.samples.targets(batch);
-            for squares in plan.squares(&prediction, &target) {
+            for squares in plan.squares(&prediction, &batch.y) {
                 error += squares.value();
                 slope += squares.slope();
             }
             give_buffer(prediction);
-            give_buffer(target);
+            give_buffer(batch.y);
         }
         record.validation_error = error / validation.len() as f64;
         record.validation_derivative_error = slope / validation.len() as f64;

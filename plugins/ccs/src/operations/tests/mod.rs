@@ -12,7 +12,7 @@ use std::path::Path;
 
 use flow_plugin::artifact::Dataset;
 use flow_plugin::serde_json::{Value, json};
-use flow_plugin::testing::{Finished, Trial};
+use flow_plugin::testing::{Finished, Trial, dataset_values};
 
 use super::*;
 
@@ -29,16 +29,7 @@ pub(super) fn draw(folder: &Path, samples: u32) -> Finished {
 /// All values of all variables.
 pub(super) fn contents(path: &Path) -> Vec<(String, Vec<f64>)> {
     let dataset = Dataset::open(path).unwrap();
-    let read = |name: &str, dtype: &str| -> Vec<f64> {
-        match dtype {
-            "f32" => dataset.read::<f32>(name).unwrap().into_iter().map(f64::from).collect(),
-            "f64" => dataset.read(name).unwrap(),
-            "i64" => dataset.read::<i64>(name).unwrap().into_iter().map(|v| v as f64).collect(),
-            "i32" => dataset.read::<i32>(name).unwrap().into_iter().map(f64::from).collect(),
-            _ => dataset.read::<u8>(name).unwrap().into_iter().map(f64::from).collect(),
-        }
-    };
-    dataset.variables().iter().map(|v| (v.name.clone(), read(&v.name, v.dtype.name()))).collect()
+    dataset.variables().iter().map(|v| (v.name.clone(), dataset_values(&dataset, &v.name))).collect()
 }
 
 #[test]
