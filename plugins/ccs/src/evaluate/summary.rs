@@ -6,12 +6,13 @@ use super::{PressureScore, SaturationScore};
 type Measure<S> = (&'static str, fn(&S) -> f64, fn(&[f64]) -> f64);
 
 /// Measures of saturation. Of those that a single stray cell far out can spoil, the median over cases is taken.
-pub const SATURATION_MEASURES: [Measure<SaturationScore>; 5] = [
+pub const SATURATION_MEASURES: [Measure<SaturationScore>; 6] = [
     ("plume_mpe", |s| s.plume_mpe, mean),
     ("nonzero_mpe", |s| s.nonzero_mpe, mean),
     ("relative_l2", |s| s.relative_l2, mean),
-    ("mass_error", |s| s.mass_error, median),
-    ("radius_error", |s| s.radius_error, median),
+    ("radius_error", |s| s.radius_error, mean),
+    ("mass_error", |s| s.mass_error, mean),
+    ("stray_gas", |s| s.stray_gas, median),
 ];
 
 /// Measures of pressure.
