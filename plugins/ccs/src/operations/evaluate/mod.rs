@@ -55,7 +55,7 @@ impl Operation for Evaluate {
             Kind::Dataset,
             "Predictions of `saturation` and `pressure`, told apart by the matrix axis `target`, for one or more seeds.",
         );
-        Spec::new("evaluate", 2, "Scores predictions of saturation and pressure on unseen reservoirs.")
+        Spec::new("evaluate", 3, "Scores predictions of saturation and pressure on unseen reservoirs.")
             .doc(DOC)
             .tolerance(1e-3)
             .input(Reservoirs::port("reservoirs", "The reservoirs."))
