@@ -64,6 +64,7 @@ fn steps(
         size,
         inverse_spacing: Arc::new(vec![1.0; size[1] - 2]),
         derivative_weight: 0.0,
+        lower_bound: None,
     });
     let tensor = |values: &[f32], channels: usize| {
         let shape = [batch, size[0], size[1], channels];

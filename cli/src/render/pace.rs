@@ -60,7 +60,8 @@ mod tests {
     fn lines_keep_their_distance() {
         let start = Instant::now();
         let mut pace = Pace::start(start, 0);
-        let due = [30, 61, 70, 122].map(|s| pace.due(start + Duration::from_secs(s), Duration::from_secs(60)));
+        let due =
+            [30, 61, 70, 122].map(|s| pace.due(start + Duration::from_secs(s), Duration::from_secs(60)));
         assert_eq!(due, [false, true, false, true]);
     }
 }

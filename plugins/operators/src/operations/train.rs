@@ -89,6 +89,7 @@ impl Operation for Train {
             outputs: samples.outputs,
             dims: target.dims.clone(),
             units: target.units.clone(),
+            lower_bound: params.lower_bound,
             epoch: trained.epoch,
             model: params.model,
             input: params.input,

@@ -208,6 +208,7 @@ impl Run<'_> {
             size: self.samples.size,
             inverse_spacing: self.inverse_spacing.clone(),
             derivative_weight: self.config.derivative_weight as f32,
+            lower_bound: self.config.lower_bound.map(|bound| bound as f32),
         }
     }
 
@@ -263,7 +264,8 @@ impl Run<'_> {
             let batch = self.samples.batch(batch)?;
             let plan = self.loss_plan(batch.mask);
             let x = self.tensor(batch.x, self.samples.channels, &Device::flex());
-            let prediction = values(model.forward(x, Some(plan.mask.clone())))?;
+            let mut prediction = values(model.forward(x, Some(plan.mask.clone())))?;
+            raise(&mut prediction, self.config.lower_bound);
             for squares in plan.squares(&prediction, &batch.y) {
                 error += squares.value();
                 slope += squares.slope();
@@ -295,17 +297,30 @@ impl Run<'_> {
     }
 }
 
+/// Raises to the least value that there is, if there is one.
+fn raise(values: &mut [f32], lower_bound: Option<f64>) {
+    if let Some(bound) = lower_bound {
+        values.iter_mut().for_each(|v| *v = v.max(bound as f32));
+    }
+}
+
 /// A tensor's numbers.
 fn values(tensor: Tensor<4>) -> Result<Vec<f32>> {
     tensor.into_data().try_into_vec::<f32>().map_err(|error| Error::data(error.to_string()))
 }
 
 /// Predictions `[sample, row, column, output]` for inputs `[sample, row, column, channel]` on the
-/// grid of `mask` (`[sample, row, column]`), zero where it is zero.
+/// grid of `mask` (`[sample, row, column]`), zero where it is zero, nowhere else less than `lower_bound`.
 ///
 /// # Errors
 /// When the arrays do not fit the network.
-pub fn predict(model: &Fno, x: Vec<f32>, mask: &[u8], [rows, columns]: [usize; 2]) -> Result<Vec<f32>> {
+pub fn predict(
+    model: &Fno,
+    x: Vec<f32>,
+    mask: &[u8],
+    [rows, columns]: [usize; 2],
+    lower_bound: Option<f64>,
+) -> Result<Vec<f32>> {
     let cells = rows * columns;
     let samples = mask.len().checked_div(cells).unwrap_or(0);
     if samples == 0 || mask.len() != samples * cells || !x.len().is_multiple_of(mask.len()) {
@@ -314,6 +329,7 @@ pub fn predict(model: &Fno, x: Vec<f32>, mask: &[u8], [rows, columns]: [usize; 2
     let channels = x.len() / mask.len();
     let x = Tensor::from_data(TensorData::new(x, [samples, rows, columns, channels]), &Device::flex());
     let mut prediction = values(model.forward(x, Some(Arc::new(mask.to_vec()))))?;
+    raise(&mut prediction, lower_bound);
     let outputs = prediction.len() / mask.len();
     for (values, _) in prediction.chunks_exact_mut(outputs).zip(mask).filter(|(_, m)| **m == 0) {
         values.fill(0.0);
