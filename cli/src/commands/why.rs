@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use flow_engine::graph::Graph;
+use flow_engine::human::duration;
 use flow_engine::plan::{self, Planned, State};
 use flow_store::{Computation, Producer, Store};
 
@@ -87,7 +88,7 @@ fn describe(out: &mut impl Write, node: &Planned, facts: Option<&Facts>) -> std:
         writeln!(out, "  computed  by {} in run {}", text::clean(&producer.node), producer.run)?;
     }
     if let Some(seconds) = node.wall_s {
-        writeln!(out, "  took      {}", text::duration(seconds))?;
+        writeln!(out, "  took      {}", duration(seconds))?;
     }
     writeln!(out, "  operation {} (version {})", recipe.operation, recipe.version)?;
     writeln!(out, "  params    {}", text::clean(&recipe.params))?;

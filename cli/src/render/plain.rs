@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use flow_engine::event::Event;
+use flow_engine::human::duration;
 
 use super::{Renderer, summary, text};
 
@@ -60,7 +61,7 @@ pub(super) fn line(event: &Event) -> Option<String> {
         Event::NodeRetries { node, error, wait_s, .. } => Some(format!(
             "{YELLOW}  retry{RESET}  {}  {DIM}in {}:{RESET} {}",
             clean(node),
-            text::duration(*wait_s),
+            duration(*wait_s),
             clean(error)
         )),
         Event::Log { node, level, message } if level == "warning" => {

@@ -1,6 +1,6 @@
 //! Pictures of a graph: as text, Mermaid, DOT and SVG.
 
-mod layout;
+pub(crate) mod layout;
 mod svg;
 mod text;
 
