@@ -15,9 +15,10 @@ use crate::render::text;
 
 /// Arguments of `flow why`.
 #[derive(clap::Args)]
+#[command(override_usage = "flow why [OPTIONS] [WORKFLOW] <NODE>")]
 #[command(after_help = "\
 Examples:
-  flow why ccs train                               why the stage `train` of workflows/ccs.yaml would run
+  flow why ccs train                               why the stage `train` would run
   flow why 'train[model=fno]'                      one node, of the only workflow here
   flow why ccs train --set train.with.epochs=60    with another parameter")]
 pub(crate) struct Args {

@@ -104,7 +104,7 @@ impl Grid {
         if upright > PAGE && few && turned < upright {
             self.write_turned(&mut html);
         } else {
-            self.write_upright(&mut html, &numeric);
+            self.write_upright(&mut html, &numeric, upright > PAGE);
         }
         html.push_str("</table></div>");
         if self.all > ROWS {
@@ -114,8 +114,9 @@ impl Grid {
         html
     }
 
-    fn write_upright(&self, html: &mut String, numeric: &[bool]) {
-        html.push_str("<table class=\"sortable\"><thead><tr>");
+    fn write_upright(&self, html: &mut String, numeric: &[bool], wide: bool) {
+        let tight = if wide { " tight" } else { "" };
+        let _ = write!(html, "<table class=\"sortable{tight}\"><thead><tr>");
         for (head, numeric) in self.heads.iter().zip(numeric) {
             let class = if *numeric { " class=\"n\"" } else { "" };
             let _ = write!(html, "<th{class}>{}</th>", breakable(head));
@@ -212,6 +213,7 @@ mod tests {
         for (rows, columns) in [(3, 5), (20, 12), (60, 70)] {
             let html = grid(rows, columns).html();
             assert!(html.contains("sortable") && !html.contains("turned"), "{rows} × {columns}");
+            assert_eq!(html.contains("sortable tight"), columns > 5, "a smaller font where it is wide");
             assert!(html.contains("<th class=\"n\">a_<wbr>long_<wbr>name_<wbr>1</th>"));
             assert_eq!(html.matches("<tr>").count(), rows.min(ROWS) + 1);
         }
