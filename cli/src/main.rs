@@ -13,7 +13,17 @@ use crate::commands::Command;
 
 /// A scientific workflow engine: it works out what must be computed, and computes only that.
 #[derive(Parser)]
-#[command(name = "flow", version, propagate_version = true, max_term_width = 100)]
+#[command(name = "flow", version, max_term_width = 100)]
+#[command(after_help = "\
+Examples:
+  flow run workflows/ccs.yaml           run a workflow; the second time, only what has changed
+  flow run ccs --set train.with.epochs=60
+  flow plan ccs                         what a run would do, and why
+  flow show ccs evaluate.scores         a result: its content, and where it came from
+  flow get ccs evaluate.cases cases.csv
+  flow plugins                          the operations that workflows are made of
+
+Each command has examples of its own: flow COMMAND --help")]
 struct Cli {
     #[command(subcommand)]
     command: Command,

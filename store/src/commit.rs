@@ -10,7 +10,8 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 use crate::claims;
 use crate::objects::{self, Placement};
 use crate::{
-    Content, Error, NewArtifact, NewComputation, NewNode, Recipe, Result, RunEnd, RunStart, RunStatus, Store,
+    Content, Error, LogRecord, NewArtifact, NewComputation, NewNode, Recipe, Result, RunEnd, RunStart,
+    RunStatus, Store,
 };
 
 /// Artifacts that are one file smaller than this are kept in the index, not as files of their own.
@@ -86,6 +87,20 @@ impl Store {
         Ok(())
     }
 
+    /// Records messages about nodes of a run that have been written before: each with the node's position.
+    ///
+    /// # Errors
+    /// When the index cannot be written.
+    pub fn add_logs(&mut self, run: &str, logs: &[(usize, LogRecord)]) -> Result<()> {
+        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let run = run_id(&transaction, run)?;
+        for (position, log) in logs {
+            insert_log(&transaction, run, *position, log)?;
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
     /// Writes what has ended: places all objects, syncs them, and then names everything in one transaction,
     /// which also gives up the claims on the keys.
     ///
@@ -105,9 +120,7 @@ impl Store {
         let placed = |digest: &Digest| placements.iter().any(|p| p.digest == *digest);
 
         let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let run: i64 = transaction
-            .prepare_cached("SELECT id FROM runs WHERE name = ?")?
-            .query_row([name], |row| row.get(0))?;
+        let run = run_id(&transaction, name)?;
         for (node, computation) in &batch.nodes {
             let recipe = insert_recipe(&transaction, &node.recipe)?;
             if let Some(computation) = computation {
@@ -124,6 +137,17 @@ impl Store {
         transaction.commit()?;
         Ok(())
     }
+}
+
+fn run_id(db: &Connection, name: &str) -> Result<i64> {
+    let mut query = db.prepare_cached("SELECT id FROM runs WHERE name = ?")?;
+    Ok(query.query_row([name], |row| row.get(0))?)
+}
+
+fn insert_log(db: &Connection, run: i64, position: usize, log: &LogRecord) -> Result<()> {
+    db.prepare_cached("INSERT INTO logs (run, position, at, level, message) VALUES (?, ?, ?, ?, ?)")?
+        .execute(params![run, position, log.at, log.level, log.message])?;
+    Ok(())
 }
 
 fn insert_recipe(db: &Connection, recipe: &Recipe) -> Result<i64> {
@@ -259,8 +283,7 @@ fn insert_node(db: &Connection, run: i64, recipe: i64, node: &NewNode) -> Result
         .execute(params![run, node.position, name, step.cast_signed(), value])?;
     }
     for log in &node.logs {
-        db.prepare_cached("INSERT INTO logs (run, position, at, level, message) VALUES (?, ?, ?, ?, ?)")?
-            .execute(params![run, node.position, log.at, log.level, log.message])?;
+        insert_log(db, run, node.position, log)?;
     }
     Ok(())
 }

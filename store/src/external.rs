@@ -69,6 +69,15 @@ fn visit(path: &Path, name: &str, hasher: &mut blake3::Hasher, newest: &mut i64)
     Ok(())
 }
 
+/// What a run put at a path outside the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// What it put there.
+    pub digest: Digest,
+    /// Whether `stat` shows that nobody has touched it since.
+    pub untouched: bool,
+}
+
 impl Store {
     /// The digest and size of a file or folder as remembered, if it has not changed since.
     ///
@@ -112,6 +121,31 @@ impl Store {
                 digest.as_bytes(),
                 bytes.cast_signed(),
             ])?;
+        Ok(())
+    }
+
+    /// What a run put at this path, which looks so now.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn published(&self, path: &Path, stamp: &Stamp) -> Result<Option<Published>> {
+        let mut query = self.db.prepare_cached("SELECT digest, stat FROM published WHERE path = ?")?;
+        let found = query.query_row([path.to_string_lossy()], |row| {
+            let stat = row.get::<_, Option<Blob>>(1)?.map(|stat| stat.0);
+            Ok(Published { digest: row.get::<_, Blob>(0)?.0, untouched: stat == Some(stamp.stat) })
+        });
+        Ok(found.optional()?)
+    }
+
+    /// Records that a run has put an artifact at this path, which looks so now.
+    ///
+    /// # Errors
+    /// When the index cannot be written.
+    pub fn record_published(&mut self, path: &Path, digest: &Digest, stamp: &Stamp) -> Result<()> {
+        let stat = stamp.settled.then(|| stamp.stat.as_bytes());
+        self.db
+            .prepare_cached("INSERT OR REPLACE INTO published (path, digest, stat) VALUES (?, ?, ?)")?
+            .execute(params![path.to_string_lossy(), digest.as_bytes(), stat])?;
         Ok(())
     }
 }

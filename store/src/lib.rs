@@ -39,7 +39,7 @@ use rusqlite::Connection;
 pub use claims::Claim;
 pub use commit::{Batch, INLINE_LIMIT};
 pub use error::{Error, Result};
-pub use external::Stamp;
+pub use external::{Published, Stamp};
 pub use lock::RunLock;
 pub use record::{
     Computation, Content, Hit, InputRecord, LogRecord, Machine, NewArtifact, NewComputation, NewNode,

@@ -252,19 +252,23 @@ impl Store {
         Ok(series)
     }
 
-    /// The log of a node, of the run that computed it.
+    /// The log of a node, of the run that computed it; and what was said of it in this run, if that is another.
     ///
     /// # Errors
     /// When the index cannot be read.
     pub fn logs(&self, run: &str, node: &str) -> Result<Vec<LogRecord>> {
         let mut query = self.db.prepare_cached(
-            "SELECT l.at, l.level, l.message FROM nodes n JOIN runs r ON r.id = n.run
+            "SELECT l.rowid, l.at, l.level, l.message FROM nodes n JOIN runs r ON r.id = n.run
              LEFT JOIN computations c ON n.cached AND c.key = n.key
              JOIN logs l ON l.run = COALESCE(c.run, n.run) AND l.position = COALESCE(c.position, n.position)
-             WHERE r.name = ? AND n.name = ? ORDER BY l.rowid",
+             WHERE r.name = ?1 AND n.name = ?2
+             UNION
+             SELECT l.rowid, l.at, l.level, l.message FROM runs r JOIN logs l ON l.run = r.id
+             JOIN nodes n ON n.run = l.run AND n.position = l.position
+             WHERE r.name = ?1 AND n.name = ?2 ORDER BY 1",
         )?;
         let rows = query.query_map([run, node], |row| {
-            Ok(LogRecord { at: row.get(0)?, level: row.get(1)?, message: row.get(2)? })
+            Ok(LogRecord { at: row.get(1)?, level: row.get(2)?, message: row.get(3)? })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -295,21 +299,25 @@ impl Store {
         Ok(all)
     }
 
-    /// The warnings in the logs of all nodes of a run, by the nodes' names.
+    /// The warnings in the logs of all nodes of a run, by the nodes' names: as [`Store::logs`].
     ///
     /// # Errors
     /// When the index cannot be read.
     pub fn all_warnings(&self, run: &str) -> Result<BTreeMap<String, Vec<String>>> {
         let mut query = self.db.prepare_cached(
-            "SELECT n.name, l.message FROM nodes n JOIN runs r ON r.id = n.run
+            "SELECT l.rowid, n.name, l.message FROM nodes n JOIN runs r ON r.id = n.run
              LEFT JOIN computations c ON n.cached AND c.key = n.key
              JOIN logs l ON l.run = COALESCE(c.run, n.run) AND l.position = COALESCE(c.position, n.position)
-             WHERE r.name = ? AND l.level = 'warning' ORDER BY l.rowid",
+             WHERE r.name = ?1 AND l.level = 'warning'
+             UNION
+             SELECT l.rowid, n.name, l.message FROM runs r JOIN logs l ON l.run = r.id
+             JOIN nodes n ON n.run = l.run AND n.position = l.position
+             WHERE r.name = ?1 AND l.level = 'warning' ORDER BY 1",
         )?;
         let mut rows = query.query([run])?;
         let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
         while let Some(row) = rows.next()? {
-            all.entry(row.get(0)?).or_default().push(row.get(1)?);
+            all.entry(row.get(1)?).or_default().push(row.get(2)?);
         }
         Ok(all)
     }

@@ -11,7 +11,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::{Error, Result};
 
 /// Step `n` brings an index of format `n` to format `n + 1`. Steps are never changed, only added.
-const MIGRATIONS: [&str; 1] = [include_str!("schema/1.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// The format of the index that this version writes.
 pub const FORMAT: i64 = MIGRATIONS.len() as i64;

@@ -329,6 +329,28 @@ fn a_store_of_a_newer_version_is_refused_and_left_alone() {
 }
 
 #[test]
+fn a_store_of_an_older_version_is_brought_up_to_date() {
+    let (folder, mut store) = store();
+    let root = folder.path().join(".flow");
+    store.start_run(&start("old")).unwrap();
+    drop(store);
+    // As the first version left it: without the table that came later.
+    let db = rusqlite::Connection::open(root.join("index.sqlite")).unwrap();
+    db.execute_batch("DROP TABLE published; PRAGMA user_version = 1").unwrap();
+    drop(db);
+    let mut store = Store::open(&root).unwrap();
+    assert!(store.run("old").unwrap().is_some(), "what it held is there");
+    let file = folder.path().join("file");
+    fs::write(&file, "x").unwrap();
+    let stamp = Stamp::of(&file).unwrap();
+    assert_eq!(store.published(&file, &stamp).unwrap(), None);
+    store.record_published(&file, &Digest::of(b"x"), &stamp).unwrap();
+    let published = store.published(&file, &stamp).unwrap().unwrap();
+    // It was written only just now: its stat does not yet tell whether it changes.
+    assert_eq!((published.digest, published.untouched), (Digest::of(b"x"), false));
+}
+
+#[test]
 fn two_first_users_at_once_both_succeed() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join(".flow");

@@ -15,6 +15,7 @@ use super::request::StoreArgs;
 
 /// Arguments of `flow get`.
 #[derive(clap::Args)]
+#[command(override_usage = "flow get [OPTIONS] [WORKFLOW] <OUTPUT> <TO>")]
 #[command(after_help = "\
 Examples:
   flow get ccs simulate.solutions data.zarr             a dataset, as it is (Zarr)

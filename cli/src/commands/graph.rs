@@ -28,7 +28,7 @@ pub(crate) struct Args {
     /// How to show the graph
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Show stages: a matrix is one box
+    /// Show stages: a matrix is one box (the default)
     #[arg(long, conflicts_with = "nodes")]
     stages: bool,
     /// Show nodes: every combination of a matrix is a box

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use flow_engine::human::duration;
 use flow_engine::plan::{self, Planned, State};
 use serde::Serialize;
 
@@ -58,7 +59,7 @@ fn human(out: &mut impl Write, workflow: &str, plan: &plan::Plan) -> std::io::Re
     let width = plan.nodes.iter().map(|node| node.node.chars().count()).max().unwrap_or(0);
     for node in &plan.nodes {
         let (mark, style) = mark(node);
-        let took = node.wall_s.map(|s| format!("  ({})", text::duration(s))).unwrap_or_default();
+        let took = node.wall_s.map(|s| format!("  ({})", duration(s))).unwrap_or_default();
         let (name, reason) = (text::clean(&node.node), text::clean(&node.reason));
         writeln!(
             out,
@@ -71,7 +72,7 @@ fn human(out: &mut impl Write, workflow: &str, plan: &plan::Plan) -> std::io::Re
     let certain: f64 = seconds(plan, true);
     write!(out, "{workflow}: {run} to run")?;
     if certain > 0.0 {
-        write!(out, " (about {} of computing)", text::duration(certain))?;
+        write!(out, " (about {} of computing)", duration(certain))?;
     }
     if perhaps > 0 {
         write!(out, ", {perhaps} perhaps")?;

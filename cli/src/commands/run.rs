@@ -37,6 +37,9 @@ pub(crate) struct Args {
     /// Compute this stage or node even if its result is in the store; may be given again
     #[arg(long, value_name = "STAGE")]
     force: Vec<String>,
+    /// Publish also over files that flow did not put there
+    #[arg(long)]
+    overwrite: bool,
     /// For people, or for programs
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -64,13 +67,21 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let worker =
         Program { path: std::env::current_exe().map_err(Failure::system)?, args: vec!["worker".into()] };
     let command = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
-    let options = Options { cores: loaded.cores, worker, command, force: args.force.clone() };
+    let options = Options {
+        cores: loaded.cores,
+        worker,
+        command,
+        force: args.force.clone(),
+        overwrite: args.overwrite,
+    };
     let mut renderer = render::renderer(args.format);
     let outcome =
         run::run(&loaded.graph, &loaded.catalog, store, &options, &mut |event| renderer.event(event));
     drop(renderer);
     let outcome = outcome.map_err(|error| match error {
         run::Error::Plan(error) => Failure::plan(error),
+        run::Error::Publish(_) => Failure::request(&error)
+            .hint("move it away, publish to another path, or replace it with --overwrite"),
         other => Failure::run(other),
     })?;
     Ok(match outcome.summary.status {

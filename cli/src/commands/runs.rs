@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use flow_engine::human::duration;
 use flow_engine::workflow;
 use flow_store::{RunRecord, RunStatus, Store};
 use serde_json::json;
@@ -85,7 +86,7 @@ fn line(out: &mut impl Write, run: &RunRecord) -> std::io::Result<()> {
         RunStatus::Running => text::YELLOW,
         _ => text::RED,
     };
-    let took = run.finished.map(|finished| text::duration(finished - run.start.started)).unwrap_or_default();
+    let took = run.finished.map(|finished| duration(finished - run.start.started)).unwrap_or_default();
     let mut counts = vec![format!("{} executed", run.executed), format!("{} cached", run.cached)];
     if run.failed > 0 {
         counts.push(format!("{} failed", run.failed));

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use flow_artifact::Digest;
+use flow_engine::human;
 use flow_store::{NodeRecord, NodeState, RunRecord, Store};
 use serde_json::{Value, json};
 
@@ -75,7 +76,7 @@ fn write_run(out: &mut impl Write, store: &Store, run: &RunRecord, nodes: &[Node
         }
     }
     let took =
-        run.finished.map_or_else(String::new, |end| format!(" in {}", text::duration(end - start.started)));
+        run.finished.map_or_else(String::new, |end| format!(" in {}", human::duration(end - start.started)));
     writeln!(out, "  nodes    {counts}{took}")?;
     if !start.params.is_empty() {
         writeln!(out, "  params   {}", artifact::pairs(&Value::Object(start.params.clone())))?;
@@ -94,7 +95,7 @@ fn write_run(out: &mut impl Write, store: &Store, run: &RunRecord, nodes: &[Node
         let outputs: Vec<String> = node
             .outputs
             .iter()
-            .map(|o| format!("{} ({} {})", clean(&o.port), o.kind, artifact::bytes(o.bytes)))
+            .map(|o| format!("{} ({} {})", clean(&o.port), o.kind, human::bytes(o.bytes)))
             .collect();
         let name = clean(&node.name);
         writeln!(out, "  {name:width$}  {style}{state:<9}{style:#}  {}", outputs.join(", "))?;
@@ -120,9 +121,9 @@ fn show_node(
         writeln!(
             out,
             "  cost       {} wall, {} CPU, {} memory",
-            text::duration(cost.wall_s),
-            text::duration(cost.cpu_s),
-            artifact::bytes(cost.peak_rss)
+            human::duration(cost.wall_s),
+            human::duration(cost.cpu_s),
+            human::bytes(cost.peak_rss)
         )?;
     }
     if !short {
@@ -134,7 +135,7 @@ fn show_node(
         writeln!(out, "  input      {port} ← {from}  {DIM}{}{RESET}", input.digest.short())?;
     }
     for output in &node.outputs {
-        let (port, size) = (clean(&output.port), artifact::bytes(output.bytes));
+        let (port, size) = (clean(&output.port), human::bytes(output.bytes));
         writeln!(out, "  output     {port}: {}, {size}  {DIM}{}{RESET}", output.kind, output.digest.short())?;
     }
     let series = store.series(&run.start.id, &node.name).unwrap_or_default();

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use flow_engine::graph::Graph;
+use flow_engine::human::duration;
 use flow_engine::plan::{self, Planned, State};
 use flow_store::{Computation, Producer, Store};
 
@@ -14,9 +15,10 @@ use crate::render::text;
 
 /// Arguments of `flow why`.
 #[derive(clap::Args)]
+#[command(override_usage = "flow why [OPTIONS] [WORKFLOW] <NODE>")]
 #[command(after_help = "\
 Examples:
-  flow why ccs train                               why the stage `train` of workflows/ccs.yaml would run
+  flow why ccs train                               why the stage `train` would run
   flow why 'train[model=fno]'                      one node, of the only workflow here
   flow why ccs train --set train.with.epochs=60    with another parameter")]
 pub(crate) struct Args {
@@ -87,7 +89,7 @@ fn describe(out: &mut impl Write, node: &Planned, facts: Option<&Facts>) -> std:
         writeln!(out, "  computed  by {} in run {}", text::clean(&producer.node), producer.run)?;
     }
     if let Some(seconds) = node.wall_s {
-        writeln!(out, "  took      {}", text::duration(seconds))?;
+        writeln!(out, "  took      {}", duration(seconds))?;
     }
     writeln!(out, "  operation {} (version {})", recipe.operation, recipe.version)?;
     writeln!(out, "  params    {}", text::clean(&recipe.params))?;

@@ -9,21 +9,10 @@ use flow_artifact::metrics::read_metrics;
 use flow_artifact::model::read_model;
 use flow_artifact::table::Table;
 use flow_artifact::{Dataset, Error, Kind, Variable};
+use flow_engine::human::bytes;
 use serde_json::{Value, json};
 
 use super::text::{DIM, RESET, clean, count};
-
-/// A number of bytes: `512 B`, `4.2 MB`.
-pub(crate) fn bytes(n: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
-    let (mut value, mut unit) = (n as f64, 0);
-    while value >= 999.5 && unit + 1 < UNITS.len() {
-        value /= 1000.0;
-        unit += 1;
-    }
-    let digits = usize::from(value < 9.95 && unit > 0);
-    format!("{value:.digits$} {}", UNITS[unit])
-}
 
 /// A number with about five digits.
 pub(crate) fn number(value: f64) -> String {

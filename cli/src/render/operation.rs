@@ -19,7 +19,8 @@ pub(crate) fn document(spec: &Spec, plugin: Option<&Plugin>) -> String {
     let _ = writeln!(out, "{BOLD}{}{RESET}  {DIM}version {}{from}{RESET}", spec.name, spec.version);
     let _ = writeln!(out, "{}", spec.summary);
     if !spec.doc.trim().is_empty() {
-        let _ = writeln!(out, "\n{}", spec.doc.trim());
+        out.push('\n');
+        markdown(&mut out, spec.doc.trim());
     }
     let traits = [
         (spec.measures, "It measures time: nothing else of the run goes beside it.".to_owned()),
@@ -89,6 +90,8 @@ fn list(out: &mut String, parameters: &[Parameter], indent: usize) {
         let status = match (&parameter.default, parameter.required) {
             (_, true) => "required".to_owned(),
             (Some(Value::Null) | None, false) => "optional".to_owned(),
+            // Its fields show theirs.
+            (Some(Value::Object(_)), false) if !parameter.fields.is_empty() => "optional".to_owned(),
             (Some(default), false) => format!("default {}", short(default)),
         };
         let _ = writeln!(
@@ -125,6 +128,27 @@ fn short(value: &Value) -> String {
     }
     let head: String = text.chars().take(LONGEST - 1).collect();
     format!("{head}…")
+}
+
+/// Markdown as it is, but with long lines broken. Code keeps its lines.
+fn markdown(out: &mut String, text: &str) {
+    let mut code = false;
+    for line in text.lines() {
+        let fence = line.trim_start().starts_with("```");
+        code ^= fence;
+        if code || fence || line.starts_with("    ") || line.starts_with('|') || line.trim().is_empty() {
+            let _ = writeln!(out, "{}", line.trim_end());
+        } else if let Some(item) = line.strip_prefix("* ").or_else(|| line.strip_prefix("- ")) {
+            let mut body = String::new();
+            wrapped(&mut body, item, 2);
+            if !body.is_empty() {
+                body.replace_range(..1, "*");
+            }
+            out.push_str(&body);
+        } else {
+            wrapped(out, line, 0);
+        }
+    }
 }
 
 fn wrapped(out: &mut String, text: &str, indent: usize) {

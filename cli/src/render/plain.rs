@@ -5,6 +5,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use flow_engine::event::Event;
+use flow_engine::human::duration;
 
 use super::pace::Pace;
 use super::{Renderer, summary, text};
@@ -33,7 +34,7 @@ impl Plain {
             line += &format!(", {}", text::clean(message));
         }
         if let Some(left) = pace.left(now, done, total) {
-            line += &format!(", about {} left", text::duration(left.as_secs_f64()));
+            line += &format!(", about {} left", duration(left.as_secs_f64()));
         }
         say(&line);
     }
@@ -89,7 +90,7 @@ pub(super) fn line(event: &Event) -> Option<String> {
         Event::NodeRetries { node, error, wait_s, .. } => Some(format!(
             "{YELLOW}  retry{RESET}  {}  {DIM}in {}:{RESET} {}",
             clean(node),
-            text::duration(*wait_s),
+            duration(*wait_s),
             clean(error)
         )),
         Event::Log { node, level, message } if level == "warning" => {

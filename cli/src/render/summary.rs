@@ -1,6 +1,7 @@
 //! What is said of a node that has ended, and of a run at its end.
 
 use flow_engine::event::{Event, Failure, Summary};
+use flow_engine::human::duration;
 use flow_store::{NodeState, RunStatus};
 
 use super::text::{self, BOLD, DIM, GREEN, RED, RESET, YELLOW};
@@ -14,7 +15,7 @@ pub(super) fn node(event: &Event) -> Vec<String> {
     match status {
         NodeState::Succeeded if *cached => Vec::new(),
         NodeState::Succeeded => {
-            vec![format!("{GREEN}   done{RESET}  {node}  {DIM}{}{RESET}", text::duration(*wall_s))]
+            vec![format!("{GREEN}   done{RESET}  {node}  {DIM}{}{RESET}", duration(*wall_s))]
         }
         NodeState::Failed => {
             let mut lines = vec![format!("{RED} failed{RESET}  {node}")];
@@ -60,9 +61,9 @@ pub(super) fn run(summary: &Summary, report: Option<&str>) -> Vec<String> {
     if summary.skipped > 0 {
         parts.push(format!("{} skipped", summary.skipped));
     }
-    let mut times = text::duration(summary.wall_s);
+    let mut times = duration(summary.wall_s);
     if summary.saved_s >= 0.1 {
-        times = format!("{times}, {} saved", text::duration(summary.saved_s));
+        times = format!("{times}, {} saved", duration(summary.saved_s));
     }
     let mut lines = vec![format!("{style}{word}{RESET}: {} in {times}", parts.join(", "))];
     lines.extend(report.map(|path| format!("report: {BOLD}{}{RESET}", text::clean(path))));

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use flow_engine::event::Event;
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use flow_engine::human::duration;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::pace::Pace;
 use super::{Renderer, plain, summary, text};
@@ -34,7 +35,11 @@ const CACHED_STEP: usize = 64;
 
 impl Terminal {
     pub(super) fn new() -> Self {
-        let bars = MultiProgress::new();
+        Self::on(ProgressDrawTarget::stderr())
+    }
+
+    fn on(target: ProgressDrawTarget) -> Self {
+        let bars = MultiProgress::with_draw_target(target);
         let all = bars.add(ProgressBar::new(0));
         all.set_style(style("{elapsed_precise} {bar:24} {pos}/{len} nodes {wide_msg}"));
         Self { bars, all, running: HashMap::new(), cached: 0, ended: 0, report: None }
@@ -79,7 +84,7 @@ impl Running {
         self.bar.set_position(done);
         let now = Instant::now();
         let pace = *self.pace.get_or_insert_with(|| Pace::start(now, done));
-        let left = pace.left(now, done, total).map(|left| text::duration(left.as_secs_f64()));
+        let left = pace.left(now, done, total).map(|left| duration(left.as_secs_f64()));
         let note = if message.is_empty() { self.metrics() } else { text::clean(message) };
         let parts = [text::clean(unit), left.map(|left| format!("{left} left")).unwrap_or_default(), note];
         let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
@@ -112,6 +117,7 @@ impl Renderer for Terminal {
                     self.say(&line);
                 }
                 self.start(node);
+                self.count();
             }
             Event::Progress { node, done, total, unit, message } => {
                 if let Some(running) = self.running.get_mut(node) {
@@ -154,5 +160,104 @@ impl Renderer for Terminal {
                 summary::run(end, self.report.as_deref()).iter().for_each(|line| self.say(line));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use flow_engine::event::{Failure, Summary};
+    use flow_plugin::protocol::Number;
+    use flow_store::{NodeState, RunStatus};
+    use indicatif::InMemoryTerm;
+    use insta::assert_snapshot;
+
+    use super::*;
+
+    /// What stands on a terminal after some events, without what depends on the clock.
+    fn screen(events: &[Event]) -> String {
+        let terminal = InMemoryTerm::new(24, 100);
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(terminal.clone()), 255);
+        let mut renderer = Terminal::on(target);
+        for event in events {
+            renderer.event(event);
+        }
+        renderer.running.values().for_each(|running| running.bar.force_draw());
+        renderer.all.force_draw();
+        let spinners = '\u{2800}'..='\u{28ff}';
+        let shown = terminal.contents();
+        shown.chars().map(|c| if spinners.contains(&c) { '~' } else { c }).collect()
+    }
+
+    fn started(node: &str) -> Event {
+        Event::NodeStarted { node: node.into(), reason: "never computed before".into(), attempt: 1 }
+    }
+
+    fn finished(node: &str, status: NodeState, cached: bool, error: Option<Failure>) -> Event {
+        let (node, reason) = (node.into(), "make did not succeed".into());
+        Event::NodeFinished { node, status, cached, key: None, reason, wall_s: 4.2, cpu_s: 8.0, error }
+    }
+
+    fn half() -> Vec<Event> {
+        let metric = |name: &str, value| Event::Metric {
+            node: "train[seed=1]".into(),
+            name: name.into(),
+            step: 12,
+            value: Number(value),
+        };
+        vec![
+            Event::RunStarted { run: "20261121-1".into(), workflow: "ccs".into(), nodes: 4, cores: 2 },
+            finished("geology", NodeState::Succeeded, true, None),
+            started("train[seed=1]"),
+            started("simulate"),
+            metric("loss", 0.123_456),
+            metric("validation_loss", 0.25),
+            Event::Progress {
+                node: "train[seed=1]".into(),
+                done: 12,
+                total: 40,
+                unit: "epochs".into(),
+                message: String::new(),
+            },
+            Event::Log {
+                node: "simulate".into(),
+                level: "warning".into(),
+                message: "1 sample left out".into(),
+            },
+            Event::Log { node: "simulate".into(), level: "info".into(), message: "not shown".into() },
+        ]
+    }
+
+    #[test]
+    fn running_nodes_have_a_line_each_below_what_has_been_said() {
+        assert_snapshot!(screen(&half()));
+    }
+
+    #[test]
+    fn in_the_end_only_what_was_said_stays() {
+        let mut events = half();
+        let error = Failure {
+            message: "no convergence".into(),
+            hint: Some("use smaller steps".into()),
+            stderr: vec!["step 12".into()],
+        };
+        let (status, wall_s, saved_s) = (RunStatus::Failed, 185.0, 7800.0);
+        events.extend([
+            finished("train[seed=1]", NodeState::Succeeded, false, None),
+            finished("simulate", NodeState::Failed, false, Some(error)),
+            finished("evaluate", NodeState::Skipped, false, None),
+            Event::ReportWritten { path: "/p/.flow/runs/20261121-1/report.html".into() },
+            Event::RunFinished(Summary {
+                status,
+                executed: 1,
+                cached: 1,
+                failed: 1,
+                skipped: 1,
+                wall_s,
+                saved_s,
+            }),
+        ]);
+        assert_snapshot!(screen(&events));
     }
 }

@@ -15,17 +15,6 @@ pub(crate) fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { plain(c) } else { c }).collect()
 }
 
-/// A duration for people: `0.03 s`, `4.2 s`, `3 min 05 s`, `2 h 10 min`.
-pub(crate) fn duration(seconds: f64) -> String {
-    let whole = seconds.round().max(0.0) as u64;
-    match whole {
-        _ if seconds < 1.0 => format!("{seconds:.2} s"),
-        _ if seconds < 59.95 => format!("{seconds:.1} s"),
-        _ if whole < 3600 => format!("{} min {:02} s", whole / 60, whole % 60),
-        _ => format!("{} h {:02} min", whole / 3600, whole / 60 % 60),
-    }
-}
-
 /// A number and a noun: `1 node`, `2 nodes`.
 pub(crate) fn count(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
@@ -34,12 +23,6 @@ pub(crate) fn count(n: usize, noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_read_well() {
-        let shown: Vec<_> = [0.034, 4.24, 59.96, 185.0, 7800.0].into_iter().map(duration).collect();
-        assert_eq!(shown, ["0.03 s", "4.2 s", "1 min 00 s", "3 min 05 s", "2 h 10 min"]);
-    }
 
     #[test]
     fn control_characters_are_taken_out() {

@@ -16,6 +16,7 @@ pub mod expr;
 mod external;
 pub mod graph;
 pub mod graph_view;
+pub mod human;
 pub mod key;
 pub mod plan;
 pub mod report;

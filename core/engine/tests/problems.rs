@@ -297,6 +297,16 @@ stages:
 }
 
 #[test]
+fn nothing_is_published_into_another_output() {
+    let text = "flow: 1
+stages:
+  a: { uses: demo/text, with: { text: t }, publish: { text: results/all/a.txt } }
+  b: { uses: demo/text, with: { text: u }, publish: { text: results/all } }
+";
+    assert_snapshot!(problems(text));
+}
+
+#[test]
 fn a_misspelt_with_does_not_make_parameters_missing() {
     let text = study("    with: { model", "    wiht: { model")
         .replace("matrix:", "matirx:")

@@ -1,37 +1,30 @@
 //! Bar charts.
 
 use crate::axis::{Axis, Scale, scientific};
-use crate::frame::{Below, Frame, Mark, Setup, TICK};
+use crate::frame::{Mark, TICK};
+use crate::named::Named;
 use crate::scene::{Anchor, Rect, Scene, Shape};
 use crate::{Color, Figure, font};
 
 /// Bars in groups, with the numbers written above them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bars {
-    title: String,
-    y: (String, Scale),
-    categories: Vec<String>,
+    labels: Named,
     series: Vec<(String, Vec<f64>)>,
-    size: (f64, f64),
 }
 
 impl Bars {
     /// A chart with a group of bars for each category.
     #[must_use]
     pub fn new<S: Into<String>>(title: &str, categories: impl IntoIterator<Item = S>) -> Self {
-        Self {
-            title: title.to_owned(),
-            y: (String::new(), Scale::Linear),
-            categories: categories.into_iter().map(Into::into).collect(),
-            series: Vec::new(),
-            size: (620.0, 380.0),
-        }
+        let labels = Named::new(title, categories.into_iter().map(Into::into).collect());
+        Self { labels, series: Vec::new() }
     }
 
     /// Names the axis at the left, with its unit, and sets its scale.
     #[must_use]
     pub fn y_axis(mut self, label: &str, scale: Scale) -> Self {
-        self.y = (label.to_owned(), scale);
+        self.labels.y = (label.to_owned(), scale);
         self
     }
 
@@ -45,7 +38,7 @@ impl Bars {
     /// Sets width and height in points; 620 × 380 without it.
     #[must_use]
     pub fn size(mut self, width: f64, height: f64) -> Self {
-        self.size = (width, height);
+        self.labels.size = (width, height);
         self
     }
 
@@ -57,7 +50,7 @@ impl Bars {
 
     fn scene(&self) -> Scene {
         let values = self.series.iter().flat_map(|(_, values)| values.iter().copied());
-        let y = match self.y.1 {
+        let y = match self.labels.y.1 {
             Scale::Linear => Axis::covering(Scale::Linear, values.chain([0.0])).with_room(0.08),
             // A bar on a logarithmic axis starts nowhere in particular: below the smallest number.
             Scale::Log => {
@@ -67,20 +60,13 @@ impl Bars {
         };
         let legend =
             self.series.iter().enumerate().filter(|(_, (name, _))| !name.is_empty() && self.series.len() > 1);
-        let mut frame = Frame::draw(&Setup {
-            title: &self.title,
-            x_label: "",
-            y_label: &self.y.0,
-            x: Below::Names(&self.categories),
-            y,
-            size: self.size,
-            legend: legend.map(|(n, (name, _))| (name.as_str(), Color::series(n), Mark::Box)).collect(),
-        });
+        let legend = legend.map(|(n, (name, _))| (name.as_str(), Color::series(n), Mark::Box));
+        let mut frame = self.labels.frame(y, legend.collect());
         let width = (0.72 / self.series.len().max(1) as f64).min(0.5);
         let whole = width * self.series.len() as f64;
         let mut shapes = Vec::new();
         for (n, (_, values)) in self.series.iter().enumerate() {
-            for (at, &value) in values.iter().enumerate().take(self.categories.len()) {
+            for (at, &value) in values.iter().enumerate().take(self.labels.names.len()) {
                 let end = frame.y(value);
                 if !end.is_finite() {
                     continue;

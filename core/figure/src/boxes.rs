@@ -1,7 +1,7 @@
 //! Charts of distributions by their quantiles.
 
 use crate::axis::{Axis, Scale};
-use crate::frame::{Below, Frame, Setup};
+use crate::named::Named;
 use crate::scene::{Rect, Scene, Shape};
 use crate::{Color, Figure};
 
@@ -9,30 +9,21 @@ use crate::{Color, Figure};
 /// from the 5 % to the 95 % quantile, and dots for what lies beyond.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Boxes {
-    title: String,
-    y: (String, Scale),
-    names: Vec<String>,
+    labels: Named,
     samples: Vec<Vec<f64>>,
-    size: (f64, f64),
 }
 
 impl Boxes {
     /// A chart without samples.
     #[must_use]
     pub fn new(title: &str) -> Self {
-        Self {
-            title: title.to_owned(),
-            y: (String::new(), Scale::Linear),
-            names: Vec::new(),
-            samples: Vec::new(),
-            size: (620.0, 380.0),
-        }
+        Self { labels: Named::new(title, Vec::new()), samples: Vec::new() }
     }
 
     /// Names the axis at the left, with its unit, and sets its scale.
     #[must_use]
     pub fn y_axis(mut self, label: &str, scale: Scale) -> Self {
-        self.y = (label.to_owned(), scale);
+        self.labels.y = (label.to_owned(), scale);
         self
     }
 
@@ -41,7 +32,7 @@ impl Boxes {
     pub fn sample(mut self, name: &str, values: impl IntoIterator<Item = f64>) -> Self {
         let mut values: Vec<f64> = values.into_iter().filter(|v| v.is_finite()).collect();
         values.sort_by(f64::total_cmp);
-        self.names.push(name.to_owned());
+        self.labels.names.push(name.to_owned());
         self.samples.push(values);
         self
     }
@@ -49,7 +40,7 @@ impl Boxes {
     /// Sets width and height in points; 620 × 380 without it.
     #[must_use]
     pub fn size(mut self, width: f64, height: f64) -> Self {
-        self.size = (width, height);
+        self.labels.size = (width, height);
         self
     }
 
@@ -60,16 +51,8 @@ impl Boxes {
     }
 
     fn scene(&self) -> Scene {
-        let y = Axis::covering(self.y.1, self.samples.iter().flatten().copied()).with_room(0.05);
-        let mut frame = Frame::draw(&Setup {
-            title: &self.title,
-            x_label: "",
-            y_label: &self.y.0,
-            x: Below::Names(&self.names),
-            y,
-            size: self.size,
-            legend: Vec::new(),
-        });
+        let y = Axis::covering(self.labels.y.1, self.samples.iter().flatten().copied()).with_room(0.05);
+        let mut frame = self.labels.frame(y, Vec::new());
         let mut shapes = Vec::new();
         for (at, sample) in self.samples.iter().enumerate().filter(|(_, sample)| !sample.is_empty()) {
             let color = Color::series(at);

@@ -24,6 +24,7 @@ mod field;
 mod font;
 mod frame;
 mod line;
+mod named;
 mod raster;
 pub mod scene;
 mod svg;
@@ -37,6 +38,7 @@ pub use boxes::Boxes;
 pub use color::{Color, ColorMap};
 pub use field::{FieldMaps, Panel};
 pub use line::{LineChart, Series};
+pub use svg::escape;
 
 use scene::Scene;
 

@@ -23,8 +23,10 @@ pub(crate) fn document(scene: &Scene) -> String {
     svg
 }
 
-/// Text with everything that means something in XML written as entities; control characters are left out.
-pub(crate) fn escape(text: &str) -> String {
+/// Text with everything that means something in XML and HTML written as entities. Control characters, and those
+/// that turn the direction of text around, could mislead a reader and become spaces; line ends and tabs stay.
+#[must_use]
+pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -33,6 +35,8 @@ pub(crate) fn escape(text: &str) -> String {
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
+            '\n' | '\t' => escaped.push(c),
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => escaped.push(' '),
             c if c.is_control() => escaped.push(' '),
             c => escaped.push(c),
         }

@@ -116,6 +116,7 @@ fn run(plugins: &[Plugin], job: Job, cancelled: Arc<AtomicBool>, out: &Replies) 
     let params = job.params.clone();
     let sink = out.clone();
     let context = Context::new(job, cancelled, Box::new(move |reply| sink.send(&reply)));
+    reset_peak_rss();
     let (start, cpu) = (Instant::now(), cpu_seconds());
     let result = catch_unwind(AssertUnwindSafe(|| operation.run(params, &context)))
         .unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
@@ -141,7 +142,21 @@ fn cpu_seconds() -> f64 {
     })
 }
 
+/// Lets [`peak_rss`] count from here: the process may have served a larger node before. Where the system cannot
+/// do that, the peak is that of the whole process.
+fn reset_peak_rss() {
+    #[cfg(target_os = "linux")]
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
 fn peak_rss() -> u64 {
+    #[cfg(target_os = "linux")]
+    if let Some(kib) = std::fs::read_to_string("/proc/self/status").ok().and_then(|status| {
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
+    }) {
+        return kib << 10;
+    }
     let peak = getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| usage.max_rss());
     // Linux counts in KiB, macOS in bytes.
     let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };

@@ -15,6 +15,7 @@ pub fn plugin() -> Plugin {
         .with(text::Grep)
         .with(dataset::Wave)
         .with(dataset::Mean)
+        .with(work::Cost)
         .with(work::Count)
         .with(work::Fail)
 }

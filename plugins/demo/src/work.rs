@@ -1,9 +1,11 @@
 //! Operations that take time, and operations that fail.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::thread;
 use std::time::Duration;
 
+use flow_plugin::artifact::metrics::write_metrics;
 use flow_plugin::schemars::{self, JsonSchema};
 use flow_plugin::serde::{Deserialize, Serialize};
 use flow_plugin::serde_json::json;
@@ -67,6 +69,42 @@ impl Operation for Count {
         }
         let metrics = json!({ "count": params.to, "sum": sum });
         fs::write(context.output("metrics")?, format!("{metrics:#}\n"))?;
+        Ok(())
+    }
+}
+
+/// Tells what something cost.
+pub(crate) struct Cost;
+
+/// Parameters of `demo/cost`: none.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(crate = "flow_plugin::serde", deny_unknown_fields)]
+pub(crate) struct CostParams {}
+
+impl Operation for Cost {
+    type Params = CostParams;
+
+    fn spec(&self) -> Spec {
+        Spec::new("cost", 1, "Tells what computing its inputs cost: an operation that measures.")
+            .measures()
+            .input(Port::new("of", Kind::Dataset, "What is asked about.").many())
+            .output(Port::new(
+                "metrics",
+                Kind::Metrics,
+                "For each input: `wall_s` and `cpu_s`, in seconds, and `peak_mb`, the peak memory in megabytes.",
+            ))
+    }
+
+    fn run(&self, _: CostParams, context: &Context) -> Result<()> {
+        let mut metrics = BTreeMap::new();
+        for (at, input) in context.inputs("of").iter().enumerate() {
+            // Only operations that measure are told.
+            let cost = input.cost.ok_or_else(|| Error::failed("what the input cost is not known"))?;
+            let peak_mb = cost.peak_rss as f64 / 1e6;
+            let numbers = [("wall_s", cost.wall_s), ("cpu_s", cost.cpu_s), ("peak_mb", peak_mb)];
+            metrics.insert(format!("{}", at + 1), BTreeMap::from(numbers));
+        }
+        write_metrics(context.output("metrics")?, &metrics)?;
         Ok(())
     }
 }

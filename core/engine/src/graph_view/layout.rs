@@ -1,9 +1,78 @@
 //! A layered layout (Sugiyama, Tagawa and Toda, 1981): every box in a layer after all that lead to it, long
 //! arrows through bends in the layers between, the order within layers chosen by the barycentre heuristic.
 
+use std::fmt::Write;
+
+/// How large things are drawn: widths and heights.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sizes {
+    /// Of a box.
+    pub(crate) item: (f64, f64),
+    /// Of the room between layers, and between the boxes of a layer.
+    pub(crate) gap: (f64, f64),
+    /// Of the room around everything.
+    pub(crate) margin: f64,
+}
+
+/// Where everything is.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Drawing {
+    /// Width and height of all of it.
+    pub(crate) size: (f64, f64),
+    /// The upper left corner of each box.
+    pub(crate) boxes: Vec<(f64, f64)>,
+    /// The way of each arrow, as the data of an SVG path.
+    pub(crate) paths: Vec<String>,
+}
+
+/// Draws boxes in layers from left to right. `arrows` lead from earlier boxes to later ones and form no cycle.
+pub(crate) fn draw(count: usize, arrows: &[(usize, usize)], sizes: &Sizes) -> Drawing {
+    let Sizes { item, gap, margin } = *sizes;
+    let (step_x, step_y) = (item.0 + gap.0, item.1 + gap.1);
+    let layers = layers(count, arrows);
+    let tallest = layers.iter().map(Vec::len).max().unwrap_or(0).max(1) as f64;
+    let height = tallest * step_y - gap.1 + 2.0 * margin;
+    let width = (layers.len().max(1) as f64) * step_x - gap.0 + 2.0 * margin;
+    let mut boxes = vec![(0.0, 0.0); count];
+    // Where an arrow passes, layer by layer.
+    let mut bends: Vec<Vec<(f64, f64)>> = vec![Vec::new(); arrows.len()];
+    for (number, layer) in layers.iter().enumerate() {
+        let x = margin + number as f64 * step_x;
+        let top = (height - (layer.len() as f64 * step_y - gap.1)) / 2.0;
+        for (row, slot) in layer.iter().enumerate() {
+            let y = top + row as f64 * step_y;
+            match *slot {
+                Slot::Box(number) => boxes[number] = (x, y),
+                Slot::Bend(arrow) => bends[arrow].push((x, y + item.1 / 2.0)),
+            }
+        }
+    }
+    let paths = arrows.iter().zip(bends).map(|(&(from, to), bends)| {
+        let (start, end) = (boxes[from], boxes[to]);
+        let mut at = (start.0 + item.0, start.1 + item.1 / 2.0);
+        let mut path = format!("M{:.1} {:.1}", at.0, at.1);
+        for next in bends {
+            curve(&mut path, at, next);
+            // Straight through the layer, between its boxes.
+            at = (next.0 + item.0, next.1);
+            // Writing to a string cannot fail.
+            let _ = write!(path, "H{:.1}", at.0);
+        }
+        curve(&mut path, at, (end.0, end.1 + item.1 / 2.0));
+        path
+    });
+    let paths = paths.collect();
+    Drawing { size: (width, height), boxes, paths }
+}
+
+fn curve(path: &mut String, from: (f64, f64), to: (f64, f64)) {
+    let middle = (from.0 + to.0) / 2.0;
+    let _ = write!(path, "C{middle:.1} {:.1} {middle:.1} {:.1} {:.1} {:.1}", from.1, to.1, to.0, to.1);
+}
+
 /// What takes a place in a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Slot {
+enum Slot {
     /// A box.
     Box(usize),
     /// Where an arrow passes.
@@ -11,13 +80,13 @@ pub(super) enum Slot {
 }
 
 /// Layers from left to right, each from top to bottom.
-pub(super) type Layers = Vec<Vec<Slot>>;
+type Layers = Vec<Vec<Slot>>;
 
 /// How often the order within layers is improved; more changes nothing that one sees.
 const SWEEPS: usize = 8;
 
-/// Places boxes. `arrows` lead from earlier boxes to later ones and form no cycle.
-pub(super) fn layers(count: usize, arrows: &[(usize, usize)]) -> Layers {
+/// Gives every box a layer and a place in it.
+fn layers(count: usize, arrows: &[(usize, usize)]) -> Layers {
     let depth = depths(count, arrows);
     let mut layers: Layers = vec![Vec::new(); depth.iter().max().map_or(0, |deepest| deepest + 1)];
     for (number, layer) in depth.iter().enumerate() {
@@ -106,6 +175,25 @@ mod tests {
         assert_eq!(sizes, [1, 3, 1]);
         assert_eq!(layers[2], [Slot::Box(2)]);
         assert!(layers[1].contains(&Slot::Bend(2)));
+    }
+
+    #[test]
+    fn arrows_end_at_their_boxes_and_pass_between_others() {
+        let sizes = Sizes { item: (100.0, 40.0), gap: (60.0, 20.0), margin: 10.0 };
+        let drawing = draw(3, &[(0, 1), (1, 2), (0, 2)], &sizes);
+        assert_eq!(drawing.size, (440.0, 120.0));
+        assert_eq!(drawing.boxes[0], (10.0, 40.0));
+        assert_eq!((drawing.boxes[1].0, drawing.boxes[2]), (170.0, (330.0, 40.0)));
+        // The second layer has the box and the bend, one above the other.
+        let (of_box, of_bend) = if drawing.boxes[1].1 == 10.0 { (30.0, 90.0) } else { (90.0, 30.0) };
+        assert_eq!(drawing.paths[0], format!("M110.0 60.0C140.0 60.0 140.0 {of_box:.1} 170.0 {of_box:.1}"));
+        assert_eq!(
+            drawing.paths[2],
+            format!(
+                "M110.0 60.0C140.0 60.0 140.0 {of_bend:.1} 170.0 {of_bend:.1}H270.0C300.0 {of_bend:.1} 300.0 60.0 \
+                 330.0 60.0"
+            )
+        );
     }
 
     #[test]

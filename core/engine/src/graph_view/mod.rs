@@ -1,10 +1,10 @@
 //! Pictures of a graph: as text, Mermaid, DOT and SVG.
 
-mod layout;
+pub(crate) mod layout;
 mod svg;
 mod text;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write;
 
 use crate::graph::{Graph, Origin};
@@ -90,14 +90,17 @@ impl View {
     }
 }
 
-/// The later and the earlier box of an arrow, and the input and output that it connects.
-type Key = (usize, usize, Option<(String, String)>);
+/// The later box of an arrow, the place of its input among the inputs, the earlier box, and the input and output
+/// that it connects.
+type Key = (usize, usize, usize, Option<(String, String)>);
 
-/// The arrows between boxes, given the box of every node. Each once, in the order of the boxes they lead to.
+/// The arrows between boxes, given the box of every node. Each once, in the order of the boxes they lead to and
+/// of the inputs there; mere orders last.
 fn arrows(graph: &Graph, of: &[usize]) -> Vec<Arrow> {
     let mut found: BTreeMap<Key, bool> = BTreeMap::new();
+    let mut joined: HashSet<(usize, usize)> = HashSet::new();
     for (number, node) in graph.nodes.iter().enumerate() {
-        for (input, sources) in &node.inputs {
+        for (place, (input, sources)) in node.inputs.iter().enumerate() {
             let mut counts: BTreeMap<(usize, &str), usize> = BTreeMap::new();
             for source in sources {
                 if let Origin::Output { node, port } = &source.from {
@@ -105,7 +108,8 @@ fn arrows(graph: &Graph, of: &[usize]) -> Vec<Arrow> {
                 }
             }
             for ((from, port), count) in counts {
-                let key = (of[number], from, Some((input.clone(), port.to_owned())));
+                joined.insert((from, of[number]));
+                let key = (of[number], place, from, Some((input.clone(), port.to_owned())));
                 *found.entry(key).or_default() |= count > 1;
             }
         }
@@ -113,15 +117,13 @@ fn arrows(graph: &Graph, of: &[usize]) -> Vec<Arrow> {
     for edge in graph.dag.edge_indices() {
         let Some((from, to)) = graph.dag.edge_endpoints(edge) else { continue };
         let (from, to) = (of[from.index()], of[to.index()]);
-        let data =
-            found.range((to, from, None)..=(to, from, Some((String::from('\u{10ffff}'), String::new()))));
-        if data.count() == 0 {
-            found.insert((to, from, None), false);
+        if !joined.contains(&(from, to)) {
+            found.insert((to, usize::MAX, from, None), false);
         }
     }
     found
         .into_iter()
-        .map(|((to, from, data), many)| Arrow {
+        .map(|((to, _, from, data), many)| Arrow {
             from,
             to,
             data: data.map(|(input, output)| (input, output, many)),
@@ -132,7 +134,7 @@ fn arrows(graph: &Graph, of: &[usize]) -> Vec<Arrow> {
 /// The values of each axis that occurs in some nodes, in order of appearance.
 fn axes(graph: &Graph, nodes: std::ops::Range<usize>) -> Vec<(String, Vec<String>)> {
     let mut axes: Vec<(String, Vec<String>)> = Vec::new();
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     for node in &graph.nodes[nodes] {
         for (axis, value) in &node.coordinates {
             let value = crate::workflow::label(value);

@@ -2,12 +2,13 @@
 
 use std::fmt::Write;
 
-use super::View;
-use super::layout::{Slot, layers};
+use flow_figure::escape;
 
-const BOX: (f64, f64) = (190.0, 52.0);
-const GAP: (f64, f64) = (60.0, 20.0);
-const MARGIN: f64 = 12.0;
+use super::View;
+use super::layout::{Sizes, draw};
+use crate::human::shorten;
+
+const SIZES: Sizes = Sizes { item: (190.0, 52.0), gap: (60.0, 20.0), margin: 12.0 };
 /// What fits into a box, in characters.
 const FITS: usize = 24;
 
@@ -22,18 +23,8 @@ const STYLE: &str = "text{font-family:system-ui,sans-serif;fill:#1c2733}.t{font-
 #[must_use]
 pub fn svg(view: &View) -> String {
     let pairs = view.pairs();
-    let layers = layers(view.boxes.len(), &pairs);
-    let tallest = layers.iter().map(Vec::len).max().unwrap_or(0).max(1) as f64;
-    let (step_x, step_y) = (BOX.0 + GAP.0, BOX.1 + GAP.1);
-    let height = tallest * step_y - GAP.1 + 2.0 * MARGIN;
-    let width = (layers.len().max(1) as f64) * step_x - GAP.0 + 2.0 * MARGIN;
-    // The middle of the left side of what stands at a place.
-    let place = |layer: usize, slot: Slot| {
-        let row = layers[layer].iter().position(|other| *other == slot)?;
-        let top = (height - (layers[layer].len() as f64 * step_y - GAP.1)) / 2.0;
-        Some((MARGIN + layer as f64 * step_x, top + row as f64 * step_y + BOX.1 / 2.0))
-    };
-    let layer_of = |slot: Slot| layers.iter().position(|layer| layer.contains(&slot));
+    let drawing = draw(view.boxes.len(), &pairs, &SIZES);
+    let (width, height) = drawing.size;
     // Writing to a string cannot fail, here and below.
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" \
@@ -42,28 +33,7 @@ pub fn svg(view: &View) -> String {
          d=\"M0 0.5L7 4L0 7.5z\" fill=\"#7d92a6\"/></marker></defs>\n",
         escape(&view.name)
     );
-    for (number, &(from, to)) in pairs.iter().enumerate() {
-        let (Some(first), Some(last)) = (layer_of(Slot::Box(from)), layer_of(Slot::Box(to))) else {
-            continue;
-        };
-        let Some(start) = place(first, Slot::Box(from)) else { continue };
-        let mut at = (start.0 + BOX.0, start.1);
-        let mut path = format!("M{:.1} {:.1}", at.0, at.1);
-        for layer in first + 1..=last {
-            let slot = if layer == last { Slot::Box(to) } else { Slot::Bend(number) };
-            let Some(next) = place(layer, slot) else { continue };
-            let middle = (at.0 + next.0) / 2.0;
-            let _ = write!(
-                path,
-                "C{middle:.1} {:.1} {middle:.1} {:.1} {:.1} {:.1}",
-                at.1, next.1, next.0, next.1
-            );
-            at = next;
-            if layer < last {
-                at.0 += BOX.0;
-                let _ = write!(path, "H{:.1}", at.0);
-            }
-        }
+    for (&(from, to), path) in pairs.iter().zip(&drawing.paths) {
         let data =
             view.arrows.iter().any(|arrow| (arrow.from, arrow.to) == (from, to) && arrow.data.is_some());
         let class = if data { "e" } else { "e d" };
@@ -80,13 +50,8 @@ pub fn svg(view: &View) -> String {
             "<path class=\"{class}\" d=\"{path}\" marker-end=\"url(#a)\"><title>{title}</title></path>"
         );
     }
-    for (number, item) in view.boxes.iter().enumerate() {
-        let Some((x, middle)) = layer_of(Slot::Box(number)).and_then(|layer| place(layer, Slot::Box(number)))
-        else {
-            continue;
-        };
-        let y = middle - BOX.1 / 2.0;
-        let (w, h) = BOX;
+    let (w, h) = SIZES.item;
+    for (item, &(x, y)) in view.boxes.iter().zip(&drawing.boxes) {
         if item.nodes > 1 {
             let (x, y) = (x + 5.0, y + 5.0);
             let _ = write!(
@@ -102,8 +67,8 @@ pub fn svg(view: &View) -> String {
              rx=\"7\"/><text class=\"t\" x=\"{tx:.1}\" y=\"{ty:.1}\">{}</text><text class=\"o\" x=\"{tx:.1}\" \
              y=\"{oy:.1}\">{}</text></g>",
             escape(&[vec![format!("{} ({})", item.name, item.operation)], axes].concat().join("; ")),
-            escape(&shorten(&super::title(item))),
-            escape(&shorten(&item.operation)),
+            escape(&shorten(&super::title(item), FITS)),
+            escape(&shorten(&item.operation, FITS)),
             tx = x + 12.0,
             ty = y + 22.0,
             oy = y + 40.0,
@@ -111,25 +76,4 @@ pub fn svg(view: &View) -> String {
     }
     out.push_str("</svg>\n");
     out
-}
-
-fn shorten(text: &str) -> String {
-    if text.chars().count() <= FITS {
-        return text.to_owned();
-    }
-    let head: String = text.chars().take(FITS - 1).collect();
-    format!("{head}…")
-}
-
-fn escape(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).fold(String::new(), |mut out, c| {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            c => out.push(c),
-        }
-        out
-    })
 }

@@ -28,9 +28,8 @@ pub fn text(view: &View) -> String {
     let operations = view.boxes.iter().map(|item| item.operation.chars().count()).max().unwrap_or(0);
     for number in order(view) {
         let item = &view.boxes[number];
-        let mut arrows: Vec<&Arrow> = view.arrows.iter().filter(|arrow| arrow.to == number).collect();
-        arrows.sort_by_key(|arrow| arrow.data.is_none());
-        let inputs: Vec<String> = arrows.into_iter().map(|arrow| connection(view, arrow)).collect();
+        let arrows = view.arrows.iter().filter(|arrow| arrow.to == number);
+        let inputs: Vec<String> = arrows.map(|arrow| connection(view, arrow)).collect();
         let (name, operation) = (clean(&title(item)), clean(&item.operation));
         let indent = names + operations + 6;
         // Padding only in front of something: no line ends in spaces.

@@ -20,6 +20,7 @@ pub(crate) use resolve::{Input, Ports, Resolver};
 
 use crate::catalog::Catalog;
 use crate::graph::{Graph, NodeId, Origin};
+use crate::run::publish;
 
 /// What will be done about a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -141,6 +142,10 @@ impl Planner<'_> {
             wall_s: usage.map(|usage| usage.wall_s),
         };
         if let Some(hit) = hit {
+            if let Some(reason) = publish::gone(self.store, self.graph, id, &hit.outputs)? {
+                let planned = planned(State::Run, true, reason, Some(hit.usage));
+                return Ok(Known { planned, outputs: Some(hit.outputs), ports });
+            }
             let planned = planned(State::Cached, true, "its result is in the store".into(), Some(hit.usage));
             return Ok(Known { planned, outputs: Some(hit.outputs), ports });
         }

@@ -5,7 +5,7 @@
 //! policy forbids every outside source.
 
 mod gather;
-mod html;
+mod grid;
 mod lineage;
 mod nodes;
 mod page;

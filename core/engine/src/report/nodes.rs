@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
+use flow_figure::escape;
 use serde_json::Value;
 
-use super::html::{bytes, escape, seconds};
 use super::{NodeInput, ReportInput, State};
+use crate::human::{bytes, duration};
 
 /// Of stages with more nodes, only those are listed that failed or took longest.
 const LISTED: usize = 60;
@@ -60,8 +61,8 @@ fn group(html: &mut String, stage: &str, nodes: &[NodeInput], listed: usize) {
         escape(stage),
         nodes.len(),
         states.join(", "),
-        seconds(wall),
-        seconds(cpu),
+        duration(wall),
+        duration(cpu),
         memory_text(memory),
         bytes(size),
     );
@@ -71,8 +72,8 @@ fn line(html: &mut String, node: &NodeInput) {
     let size: u64 = node.outputs.iter().map(|output| output.3).sum();
     let (wall, cpu) = match node.cost {
         // What it cost when it was computed, so that the table tells where the time went also when all is cached.
-        Some((wall, cpu)) => (format!("<i>{}</i>", seconds(wall)), format!("<i>{}</i>", seconds(cpu))),
-        None if node.wall_s > 0.0 => (seconds(node.wall_s), seconds(node.cpu_s)),
+        Some((wall, cpu)) => (format!("<i>{}</i>", duration(wall)), format!("<i>{}</i>", duration(cpu))),
+        None if node.wall_s > 0.0 => (duration(node.wall_s), duration(node.cpu_s)),
         None => (String::new(), String::new()),
     };
     let sort = |value: f64| format!(" data-v=\"{value:.6}\"");

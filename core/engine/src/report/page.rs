@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
+use flow_figure::escape;
 use flow_plugin::Digest;
 
-use super::html::{bytes, escape, moment, seconds};
 use super::{NodeInput, ReportInput, State, Status, lineage, nodes, results, series, timeline};
+use crate::human::{bytes, duration, moment};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
@@ -93,12 +94,12 @@ fn header(input: &ReportInput, sections: &[(&str, &str, String)]) -> String {
     if not_run > 0 {
         tile(&not_run.to_string(), "not run", "");
     }
-    tile(&seconds(input.wall_s), "wall time", "");
-    tile(&seconds(input.nodes.iter().map(|node| node.cpu_s).sum()), "CPU time", "");
+    tile(&duration(input.wall_s), "wall time", "");
+    tile(&duration(input.nodes.iter().map(|node| node.cpu_s).sum()), "CPU time", "");
     let spent = |node: &NodeInput| node.cost.map_or(0.0, |cost| cost.0);
     let saved: f64 = input.nodes.iter().map(spent).sum();
     if saved >= 0.001 {
-        tile(&seconds(saved), "saved by the cache", "");
+        tile(&duration(saved), "saved by the cache", "");
     }
     let memory = input.nodes.iter().map(|node| node.peak_rss).max().unwrap_or(0);
     if memory > 0 {

@@ -3,22 +3,21 @@
 use std::fmt::Write;
 use std::fs;
 
-use flow_figure::base64;
+use flow_figure::{base64, escape};
 use flow_plugin::Kind;
 use flow_plugin::artifact::figure::Figures;
-use flow_plugin::artifact::metrics::{number as as_number, read_metrics};
+use flow_plugin::artifact::metrics::read_metrics;
 use flow_plugin::artifact::model::read_model;
 use flow_plugin::artifact::table::{Column, Table};
 use flow_plugin::artifact::{Dataset, Error};
 use serde_json::{Map, Value};
 
 use super::ArtifactInput;
-use super::html::{bytes, escape, number};
+use super::grid::{Cell, Grid, number};
 use super::nodes::params;
 use super::series::coordinates;
+use crate::human::bytes;
 
-/// Rows of a table that are shown.
-const ROWS: usize = 50;
 /// A larger SVG is replaced by its PNG: browsers are slow with many thousands of shapes.
 const SVG_BYTES: u64 = 1_500_000;
 /// Larger variables are listed without statistics, so that the report stays cheap.
@@ -132,20 +131,15 @@ fn metrics(group: &[ArtifactInput]) -> String {
     if names.is_empty() {
         return below;
     }
-    let mut html = String::from("<div class=\"scroll\"><table class=\"sortable\"><thead><tr><th></th>");
-    for artifact in group {
-        let head = if group.len() > 1 { coordinates(&artifact.node) } else { "value" };
-        let _ = write!(html, "<th class=\"n\">{}</th>", escape(head));
-    }
-    html.push_str("</tr></thead><tbody>");
-    for name in &names {
-        let _ = write!(html, "<tr><td>{}</td>", escape(name));
-        for column in &columns {
-            html.push_str(&column.get(name).map_or_else(|| "<td></td>".to_owned(), cell));
-        }
-        html.push_str("</tr>");
-    }
-    html + "</tbody></table></div>" + &below
+    let head = |artifact: &ArtifactInput| {
+        if group.len() > 1 { coordinates(&artifact.node).to_owned() } else { "value".to_owned() }
+    };
+    let heads = std::iter::once(String::new()).chain(group.iter().map(head)).collect();
+    let row = |name: &String| {
+        let values = columns.iter().map(|column| column.get(name).map_or_else(Cell::default, Cell::value));
+        std::iter::once(Cell::text(name)).chain(values).collect()
+    };
+    Grid::new(heads, names.iter().map(row)).html() + &below
 }
 
 fn flatten(members: Map<String, Value>, prefix: &str, flat: &mut Map<String, Value>, below: &mut String) {
@@ -196,74 +190,23 @@ fn records(items: &[Value]) -> String {
             names.push(name);
         }
     }
-    let mut html = String::from("<div class=\"scroll\"><table class=\"sortable\"><thead><tr>");
-    for &name in &names {
-        let numbers = items.iter().all(|item| item.get(name).is_none_or(|v| as_number(v).is_some()));
-        let _ = write!(html, "<th{}>{}</th>", if numbers { " class=\"n\"" } else { "" }, escape(name));
-    }
-    html.push_str("</tr></thead><tbody>");
-    for item in items.iter().take(ROWS) {
-        html.push_str("<tr>");
-        for &name in &names {
-            html.push_str(&item.get(name).map_or_else(|| "<td></td>".to_owned(), cell));
-        }
-        html.push_str("</tr>");
-    }
-    html + "</tbody></table></div>" + &more(items.len())
-}
-
-fn cell(value: &Value) -> String {
-    if let Some(n) = as_number(value) {
-        // Whole numbers in full: they are counts or names.
-        let text = value.as_i64().map_or_else(|| number(n), |n| n.to_string());
-        return format!("<td class=\"n\" data-v=\"{n}\" title=\"{n}\">{text}</td>");
-    }
-    match value {
-        Value::String(text) => format!("<td>{}</td>", escape(text)),
-        Value::Array(items) if items.iter().all(|v| as_number(v).is_some()) && items.len() <= 8 => {
-            let items: Vec<String> = items.iter().filter_map(as_number).map(number).collect();
-            format!("<td class=\"n\">{}</td>", items.join(", "))
-        }
-        Value::Array(items) => format!("<td class=\"n\">{} values</td>", items.len()),
-        other => format!("<td>{}</td>", escape(&other.to_string())),
-    }
+    let row = |item: &Value| {
+        let cell = |name: &&String| item.get(*name).map_or_else(Cell::default, Cell::value);
+        names.iter().map(cell).collect()
+    };
+    let heads = names.iter().map(|name| name.to_string()).collect();
+    Grid::new(heads, items.iter().map(row)).html()
 }
 
 fn table(table: &Table) -> String {
-    let mut html = String::from("<div class=\"scroll\"><table class=\"sortable\"><thead><tr>");
-    let is_number = |column: &Column| matches!(column, Column::Int(_) | Column::Float(_));
-    for (name, column) in table.columns() {
-        let class = if is_number(column) { " class=\"n\"" } else { "" };
-        let _ = write!(html, "<th{class}>{}</th>", escape(name));
-    }
-    html.push_str("</tr></thead><tbody>");
-    for row in 0..table.rows().min(ROWS) {
-        html.push_str("<tr>");
-        for (_, column) in table.columns() {
-            let _ = match column {
-                Column::Float(values) => {
-                    let value = values[row];
-                    write!(
-                        html,
-                        "<td class=\"n\" data-v=\"{value}\" title=\"{value}\">{}</td>",
-                        number(value)
-                    )
-                }
-                Column::Int(values) => write!(html, "<td class=\"n\" data-v=\"{0}\">{0}</td>", values[row]),
-                other => write!(html, "<td>{}</td>", escape(&other.text(row))),
-            };
-        }
-        html.push_str("</tr>");
-    }
-    html + "</tbody></table></div>" + &more(table.rows())
-}
-
-fn more(rows: usize) -> String {
-    if rows <= ROWS {
-        String::new()
-    } else {
-        format!("<p class=\"note\">The first {ROWS} of {rows} rows.</p>")
-    }
+    let cell = |column: &Column, row: usize| match column {
+        Column::Float(values) => Cell::number(values[row]),
+        Column::Int(values) => Cell::whole(values[row]),
+        other => Cell::text(other.text(row)),
+    };
+    let row = |row: usize| table.columns().iter().map(|(_, column)| cell(column, row)).collect();
+    let heads = table.columns().iter().map(|(name, _)| name.clone()).collect();
+    Grid::new(heads, (0..table.rows()).map(row)).html()
 }
 
 fn dataset(dataset: &Dataset) -> Result<String, Error> {

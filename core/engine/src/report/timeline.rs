@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
-use super::html::{escape, seconds};
-use super::lineage::short;
+use flow_figure::escape;
+
 use super::{NodeInput, ReportInput};
+use crate::human::{duration, shorten};
 
 /// Up to so many nodes have a line of their own.
 const LINES: usize = 48;
@@ -41,7 +42,7 @@ pub(super) fn svg(input: &ReportInput) -> Option<String> {
             x(second),
             height - 22.0,
             height - 6.0,
-            seconds(second)
+            duration(second)
         );
     }
     Some(svg + &body + "</svg>")
@@ -59,17 +60,17 @@ fn node_lines(body: &mut String, ran: &[&NodeInput], x: impl Fn(f64) -> f64) -> 
              <rect class=\"{}\" x=\"{left:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"12\" rx=\"2\"/>\
              <text class=\"sub\" x=\"{:.1}\" y=\"{:.1}\">{}</text></g>",
             escape(&node.name),
-            seconds(node.wall_s),
-            seconds(node.cpu_s),
+            duration(node.wall_s),
+            duration(node.cpu_s),
             LEFT - 10.0,
             y + 14.0,
-            escape(&short(&node.name, 28)),
+            escape(&shorten(&node.name, 28)),
             node.state.name(),
             y + 4.0,
             (right - left).max(1.5),
             right.max(left + 1.5) + 5.0,
             y + 14.0,
-            seconds(node.wall_s),
+            duration(node.wall_s),
         );
     }
     ran.len()
@@ -116,7 +117,7 @@ fn stage_lines(
             escape(&info.name),
             LEFT - 10.0,
             floor - 3.0,
-            escape(&short(&info.name, 20)),
+            escape(&shorten(&info.name, 20)),
             x(end),
         );
         line += 1;

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::executor::{End, Executor, Report, Stop};
 use super::node::{Phase, Progress};
-use super::publish::publish;
+use super::publish;
 use super::slots::Slots;
 use super::writer::{Ended, Writer, Written};
 use super::{Error, Options, machine};
@@ -69,9 +69,10 @@ pub(super) async fn dispatch(parts: Parts<'_>, store: Store, started: f64) -> Re
         outbox: Vec::new(),
         flush_at: None,
         short: (0.0, 0),
+        unpublished: false,
     };
     dispatcher.carry_through(reports, written).await?;
-    Ok(dispatcher.finish(started))
+    dispatcher.finish(started)
 }
 
 pub(super) struct Dispatcher<'a> {
@@ -103,6 +104,8 @@ pub(super) struct Dispatcher<'a> {
     pub(super) flush_at: Option<Instant>,
     /// Wall seconds and number of the nodes computed so far.
     pub(super) short: (f64, u32),
+    /// Whether an output could not be put where it was wanted.
+    pub(super) unpublished: bool,
 }
 
 impl Dispatcher<'_> {
@@ -227,7 +230,15 @@ impl Dispatcher<'_> {
         match hit {
             Some(hit) if !progress.again && !forced => {
                 progress.ports = Some(ports);
-                self.cached(id, hit, "its result is in the store");
+                match publish::gone(store, graph, id, &hit.outputs).map_err(Error::Store)? {
+                    None => self.cached(id, hit, "its result is in the store"),
+                    Some(reason) => {
+                        let progress = &mut self.nodes[id.0];
+                        progress.again = true;
+                        progress.reason = reason;
+                        self.make_ready(id);
+                    }
+                }
             }
             Some(_) => {
                 if forced && !progress.again {
@@ -280,9 +291,9 @@ impl Dispatcher<'_> {
                     self.claimed(id, claim)?;
                 }
             }
-            Written::Failed(error) => {
+            Written::Failed => {
                 self.executor.stop(Stop::Kill);
-                return Err(Error::Store(error));
+                self.writer.end().map_err(Error::Store)?;
             }
         }
         Ok(())
@@ -403,7 +414,7 @@ impl Dispatcher<'_> {
             return;
         }
         if different.is_some() {
-            self.log(id, "warning", "computing it again gave other bytes than before".to_owned());
+            self.note(id, "computing it again gave other bytes than before".to_owned());
             self.reopen_downstream(id);
         }
         self.publish(id);
@@ -414,19 +425,6 @@ impl Dispatcher<'_> {
                 && progress.phase == Phase::Waiting
             {
                 self.todo.push_back(next);
-            }
-        }
-    }
-
-    fn publish(&mut self, id: NodeId) {
-        let node = self.parts.graph.node(id);
-        for (port, path) in &node.publish {
-            let outputs = self.nodes[id.0].outputs.iter().flatten();
-            let Some(output) = outputs.clone().find(|output| output.port == *port) else { continue };
-            let to = self.parts.graph.root.join(path);
-            let said = publish(self.parts.store, output, &to).unwrap_or_else(Some);
-            if let Some(warning) = said {
-                self.log(id, "warning", warning);
             }
         }
     }
@@ -455,7 +453,7 @@ impl Dispatcher<'_> {
         }
     }
 
-    fn finish(mut self, started: f64) -> Summary {
+    fn finish(mut self, started: f64) -> Result<Summary, Error> {
         for id in (0..self.nodes.len()).map(NodeId) {
             if !self.nodes[id.0].has_ended() {
                 self.nodes[id.0].reason = "the run was interrupted".to_owned();
@@ -471,15 +469,16 @@ impl Dispatcher<'_> {
         let failed = count(&|_, state| state == NodeState::Failed);
         let skipped = self.nodes.len() - executed - cached - failed;
         let status = match (self.stop, failed) {
-            (Stop::No, 0) => RunStatus::Succeeded,
+            (Stop::No, 0) if !self.unpublished => RunStatus::Succeeded,
             (Stop::No, _) => RunStatus::Failed,
             _ => RunStatus::Interrupted,
         };
         let saved_s = self.nodes.iter().filter(|node| node.cached).map(|node| node.usage.wall_s).sum();
         let finished = flow_store::now();
         self.flush();
-        self.writer.finish(RunEnd { status, finished, executed, cached, failed, skipped });
-        Summary { status, executed, cached, failed, skipped, wall_s: finished - started, saved_s }
+        let end = RunEnd { status, finished, executed, cached, failed, skipped };
+        self.writer.finish(end).map_err(Error::Store)?;
+        Ok(Summary { status, executed, cached, failed, skipped, wall_s: finished - started, saved_s })
     }
 }
 

@@ -170,6 +170,7 @@ impl Unit<'_> {
         let mut asked = None;
         let mut timeout = self.task.timeout.map(|timeout| Instant::now() + timeout);
         let mut kill: Option<Instant> = None;
+        let mut look = Instant::now() + MEMORY_INTERVAL;
         if *self.stop.borrow() != Stop::No {
             self.stop.mark_changed();
         }
@@ -201,7 +202,8 @@ impl Unit<'_> {
                     kill = None;
                     worker.kill();
                 }
-                () = tokio::time::sleep(MEMORY_INTERVAL), if watch_memory => {
+                () = tokio::time::sleep_until(look), if watch_memory => {
+                    look = Instant::now() + MEMORY_INTERVAL;
                     let used = worker.resident();
                     if self.task.memory.is_some_and(|limit| used > limit) {
                         asked = Some(Asked::Memory(used));
@@ -252,7 +254,9 @@ impl Unit<'_> {
                     }
                     (ErrorKind::Cancelled, _) => End::Cancelled,
                     (kind, _) => {
-                        failed(error.to_string(), error.hint, stderr, usage, kind != ErrorKind::BadInput)
+                        let message = error.to_string();
+                        let hint = error.hint.or_else(|| hint(&message).map(str::to_owned));
+                        failed(message, hint, stderr, usage, kind != ErrorKind::BadInput)
                     }
                 })
             }
@@ -264,6 +268,12 @@ impl Unit<'_> {
         let limit = self.task.timeout.unwrap_or_default().as_secs_f64();
         format!("it took longer than its timeout of {limit} s")
     }
+}
+
+/// What the user can do about an error of the system that an operation passes on.
+fn hint(message: &str) -> Option<&'static str> {
+    let full = std::io::Error::from(nix::errno::Errno::ENOSPC).to_string();
+    message.contains(&full).then_some("free some space and run again: everything that was finished is kept")
 }
 
 /// Sleeps until then, or for ever.

@@ -17,7 +17,7 @@ mod dispatcher;
 mod executor;
 mod machine;
 mod node;
-mod publish;
+pub(crate) mod publish;
 mod share;
 mod slots;
 mod start;
@@ -57,6 +57,8 @@ pub struct Options {
     pub command: String,
     /// Stages and nodes that run even if their results are in the store.
     pub force: Vec<String>,
+    /// Publish also over files that flow did not put there.
+    pub overwrite: bool,
 }
 
 /// What a run came to.
@@ -74,6 +76,9 @@ pub enum Error {
     /// It could not be started: an input cannot be read, or the store fails.
     #[error(transparent)]
     Plan(#[from] plan::Error),
+    /// Outputs would be published where they must not: one line each.
+    #[error("{}", .0.join("\n"))]
+    Publish(Vec<String>),
     /// The store failed while it ran.
     #[error("the run was given up: {0}")]
     Store(flow_store::Error),
@@ -97,6 +102,7 @@ pub fn run(
     let run = machine::run_name(started);
     let mut resolver = Resolver::new(graph, catalog);
     resolver.check_externals(&store)?;
+    publish::check(graph, &store, options.overwrite)?;
     let history = History::new(&store, &graph.name).map_err(plan::Error::Store)?;
 
     let lock = store.lock_run(&run).map_err(plan::Error::Store)?;

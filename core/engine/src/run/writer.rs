@@ -6,7 +6,7 @@ use std::sync::mpsc as blocking;
 use std::thread::JoinHandle;
 
 use flow_plugin::Digest;
-use flow_store::{Batch, Claim, Content, NewComputation, NewNode, RunEnd, Store};
+use flow_store::{Batch, Claim, Content, LogRecord, NewComputation, NewNode, RunEnd, Stamp, Store};
 use tokio::sync::mpsc;
 
 use crate::graph::NodeId;
@@ -17,6 +17,10 @@ enum Request {
     Ended(Vec<Ended>),
     /// Claim keys; those to be computed again also if they have been computed.
     Claim(Vec<(NodeId, Digest, bool)>),
+    /// Record what lies at a published path.
+    Published(PathBuf, Digest, Stamp),
+    /// Record a message about a node that has been recorded, or was asked to be.
+    Note(NodeId, LogRecord),
     /// Record the end of the run.
     Finish(RunEnd),
 }
@@ -39,13 +43,13 @@ pub(super) enum Written {
     /// What became of these claims.
     Claimed(Vec<(NodeId, Claim)>),
     /// The store cannot be written: nothing more will be.
-    Failed(flow_store::Error),
+    Failed,
 }
 
 /// The dispatcher's side of the writer.
 pub(super) struct Writer {
     requests: Option<blocking::Sender<Request>>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<Result<(), flow_store::Error>>>,
 }
 
 impl Writer {
@@ -57,9 +61,9 @@ impl Writer {
         let (requests, queue) = blocking::channel();
         let (answers, receiver) = mpsc::unbounded_channel();
         let thread = std::thread::Builder::new().name("writer".into()).spawn(move || {
-            if let Err(error) = serve(store, &run, &queue, &answers) {
-                let _ = answers.send(Written::Failed(error));
-            }
+            serve(store, &run, &queue, &answers).inspect_err(|_| {
+                let _ = answers.send(Written::Failed);
+            })
         })?;
         Ok((Self { requests: Some(requests), thread: Some(thread) }, receiver))
     }
@@ -79,14 +83,25 @@ impl Writer {
         self.send(Request::Claim(keys));
     }
 
+    pub(super) fn published(&self, path: PathBuf, digest: Digest, stamp: Stamp) {
+        self.send(Request::Published(path, digest, stamp));
+    }
+
+    pub(super) fn note(&self, id: NodeId, log: LogRecord) {
+        self.send(Request::Note(id, log));
+    }
+
     /// Records the end of the run, and waits until everything is written.
-    pub(super) fn finish(mut self, end: RunEnd) {
+    pub(super) fn finish(&mut self, end: RunEnd) -> Result<(), flow_store::Error> {
         self.send(Request::Finish(end));
+        self.end()
+    }
+
+    /// Waits for the writer to end, and gives what it failed with.
+    pub(super) fn end(&mut self) -> Result<(), flow_store::Error> {
         self.requests = None;
-        if let Some(thread) = self.thread.take() {
-            // A panic in the writer has shown itself on standard error.
-            let _ = thread.join();
-        }
+        // A panic in the writer has shown itself on standard error.
+        self.thread.take().and_then(|thread| thread.join().ok()).unwrap_or(Ok(()))
     }
 }
 
@@ -102,6 +117,7 @@ fn serve(
         // the groups.
         let (mut batch, mut ids, mut claims, mut tidy) =
             (Batch::default(), Vec::new(), Vec::new(), Vec::new());
+        let (mut published, mut notes) = (Vec::new(), Vec::new());
         for request in std::iter::once(first).chain(queue.try_iter()) {
             match request {
                 Request::Ended(all) => {
@@ -113,11 +129,19 @@ fn serve(
                     }
                 }
                 Request::Claim(keys) => claims.extend(keys),
+                Request::Published(path, digest, stamp) => published.push((path, digest, stamp)),
+                Request::Note(id, log) => notes.push((id.0, log)),
                 Request::Finish(end) => finished = Some(end),
             }
         }
         if !batch.is_empty() {
             store.commit(run, &batch)?;
+        }
+        for (path, digest, stamp) in published {
+            store.record_published(&path, &digest, &stamp)?;
+        }
+        if !notes.is_empty() {
+            store.add_logs(run, &notes)?;
         }
         for (scratch, small, checkpoints) in tidy {
             for (port, path) in scratch {

@@ -46,6 +46,23 @@ pub(super) fn check(built: &Built, place: &Place, problems: &mut Diagnostics) {
             problems.push(problem);
         }
     }
+    let mut nested: Vec<_> = seen
+        .iter()
+        .filter_map(|(path, span)| {
+            let (outer, around) = path.ancestors().skip(1).find_map(|folder| seen.get_key_value(folder))?;
+            Some((*span, path, outer, *around))
+        })
+        .collect();
+    nested.sort_unstable();
+    for (span, inner, outer, around) in nested {
+        let (inner, outer) = (inner.display(), outer.display());
+        problems.push(
+            Diagnostic::at(span, format!("`{inner}` lies in `{outer}`, which is an output itself"))
+                .topic("nested")
+                .also(around, "here")
+                .help("publish to a path beside it"),
+        );
+    }
 }
 
 /// A relative path without `.`; `None` if it leaves the folder it starts in.

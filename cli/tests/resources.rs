@@ -1,0 +1,110 @@
+//! What nodes may use, and what they did use.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::Project;
+use serde_json::Value;
+
+/// When the nodes of the latest run were computed: name, start and end. What is recorded as the start is before
+/// the work, and what is recorded as its length is without the way there and back, so these intervals overlap
+/// only where the work did, or very nearly so.
+fn spans(project: &Project) -> Vec<(String, f64, f64)> {
+    let store = project.store();
+    let run = store.runs().unwrap()[0].start.id.clone();
+    let nodes = store.nodes(&run).unwrap();
+    nodes.into_iter().map(|node| (node.name, node.started, node.started + node.wall_s)).collect()
+}
+
+/// The most nodes that ran at once in a run with so many cores.
+fn at_once(project: &Project, cores: &str) -> usize {
+    let run = project.run(&["--cores", cores]);
+    assert_eq!(run.counts(), [4, 0, 0, 0], "{:?}", run.events.last());
+    let spans = spans(project);
+    let beside = |at: f64| spans.iter().filter(|(_, start, end)| (*start..*end).contains(&at)).count();
+    spans.iter().map(|(_, start, _)| beside(*start)).max().unwrap()
+}
+
+/// Four nodes that take a while, with these resources each.
+fn four(resources: &str) -> Project {
+    Project::new(&format!(
+        "
+  work:
+    uses: demo/count
+    matrix: {{ n: [31, 32, 33, 34] }}
+    with: {{ to: \"${{{{ matrix.n }}}}\", step_ms: 10 }}
+    resources: {{ {resources} }}
+"
+    ))
+}
+
+#[test]
+fn cores_limit_how_many_nodes_run_at_once() {
+    assert_eq!(at_once(&four("cpus: 1"), "2"), 2);
+    assert_eq!(at_once(&four("cpus: 2"), "2"), 1);
+    assert_eq!(at_once(&four("cpus: all"), "4"), 1);
+}
+
+#[test]
+fn memory_limits_how_many_nodes_run_at_once() {
+    // A node that asks for more than the machine has gets all there is, and so runs alone.
+    assert_eq!(at_once(&four("memory: 1000 TiB"), "4"), 1);
+}
+
+#[test]
+fn a_node_that_needs_more_memory_than_it_said_is_stopped() {
+    let project = Project::new(
+        "  greedy: { uses: demo/count, with: { to: 200, step_ms: 10 }, resources: { memory: 1 MiB } }\n",
+    );
+    let run = project.run(&[]);
+    assert_eq!((run.code, run.counts()), (Some(1), [0, 0, 1, 0]));
+    let error = &run.node("greedy")["error"];
+    assert!(error["message"].as_str().unwrap().ends_with("and its limit is 1 MiB"), "{error}");
+    assert_eq!(error["hint"], "raise `resources: { memory: … }` of the stage");
+}
+
+const MEASURED: &str = "
+  large: { uses: demo/wave, with: { cells: 1000000, times: 20 } }
+  small: { uses: demo/wave, with: { cells: 16, times: 2 } }
+  other: { uses: demo/count, with: { to: 40, step_ms: 10 } }
+  cost:  { uses: demo/cost, inputs: { of: [large.wave, small.wave] } }
+";
+
+#[test]
+fn what_a_node_cost_is_recorded_and_told_to_those_that_measure() {
+    let project = Project::new(MEASURED);
+    // One core: the same worker serves the large node and the small one.
+    let run = project.run(&["--cores", "1"]);
+    assert_eq!(run.code, Some(0), "{:?}", run.events.last());
+    let metrics: Value = serde_json::from_str(&project.output("cost", "metrics")).unwrap();
+    let store = project.store();
+    let id = store.runs().unwrap()[0].start.id.clone();
+    let nodes = store.nodes(&id).unwrap();
+    for (name, at) in [("large", "1"), ("small", "2")] {
+        let node = nodes.iter().find(|node| node.name == name).unwrap();
+        let told = |what: &str| metrics[at][what].as_f64().unwrap();
+        assert_eq!((told("wall_s"), told("cpu_s")), (node.wall_s, node.cpu_s), "{name}");
+        assert!((told("peak_mb") - node.peak_rss as f64 / 1e6).abs() < 1e-6, "{name}");
+        assert!(node.wall_s > 0.0 && node.peak_rss > 1_000_000, "{name}");
+    }
+    // A million places in double precision, and a row of heights in single.
+    let peak = |at: &str| metrics[at]["peak_mb"].as_f64().unwrap();
+    assert!(peak("1") > 12.0, "{metrics}");
+    #[cfg(target_os = "linux")]
+    assert!(peak("2") < peak("1") - 4.0, "the peak is that of the node, not of its worker: {metrics}");
+    // Cached, it says what it said.
+    assert_eq!(project.run(&[]).counts(), [0, 4, 0, 0]);
+}
+
+#[test]
+fn nothing_runs_beside_a_node_that_measures() {
+    let project = Project::new(MEASURED);
+    let run = project.run(&["--cores", "4"]);
+    assert_eq!(run.code, Some(0));
+    let spans = spans(&project);
+    let (_, start, end) = spans.iter().find(|(name, ..)| name == "cost").unwrap();
+    for (name, from, to) in spans.iter().filter(|(name, ..)| name != "cost") {
+        assert!(to <= start || from >= end, "{name}: {spans:?}");
+    }
+}
