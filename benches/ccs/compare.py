@@ -169,6 +169,9 @@ def draws(binary, scratch, rounds, count):
     # where its pressure limit is reached, which is another problem.
     left_out = ours.table("simulate.failures")
     solved = [int(sample) for sample in solutions["sample"]]
+    if not solved:
+        print("flow solved none of the draws")
+        return
     peers = {}
     for sample in solved:
         problem = cases.drawn(reservoirs, list(reservoirs["sample"]).index(sample))
@@ -183,6 +186,9 @@ def draws(binary, scratch, rounds, count):
                 theirs[sample].append(peers[sample].run())
             except Failed as error:
                 lost[sample] = str(error)
+        if len(lost) == len(solved):
+            print(f"OPM Flow finished none of the draws; the last one: {lost[solved[-1]]}")
+            return
         spent = statistics.mean(theirs[sample][turn] for sample in solved if sample not in lost)
         print(f"draws, round {turn + 1} of {rounds}: flow {mine[-1]:.3f}, OPM Flow {spent:.3f} s a case", flush=True)
 
