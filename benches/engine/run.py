@@ -8,16 +8,16 @@ The same graph for each: N nodes that write one line, and one that joins them. f
 `demo/text` and `demo/join`; ninja and Snakemake start `sh` or `cat` for each, since they have no built-in
 work. flow names its results by content and keeps where they came from; ninja compares time stamps.
 
-    benches/engine/run.py [--nodes 1000] [--repeat 5] [--snakemake-repeat 1] [--skip-build]
+    benches/engine/run.py [--nodes 1000] [--rounds 5] [--snakemake-rounds 1]
 
-ninja and Snakemake are installed by pip into a virtual environment outside the tree; where that does not
-work, they are skipped with a message. Compare ratios, not seconds: machines differ, and load counts.
+The programs take turns. ninja and Snakemake are installed by pip into a virtual environment outside the tree;
+where that does not work, they are skipped with a message. FLOW_BIN names a program to measure instead of
+building it. Compare ratios, not seconds: machines differ, and load counts.
 """
 
 import argparse
 import os
 import re
-import resource
 import shutil
 import statistics
 import subprocess
@@ -26,18 +26,11 @@ import tempfile
 import venv
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+from measure import cpu
+
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "flow-bench-peers"
-
-
-def cpu(command, cwd):
-    """CPU milliseconds of a command and all its children."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode != 0:
-        raise RuntimeError(f"{command[0]} failed:\n{done.stdout[-2000:]}")
-    return 1e3 * (after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
 
 
 def flow_workflow(folder, n):
@@ -97,16 +90,30 @@ def peers():
     return found
 
 
-def measure(command, clean, folder, repeat):
-    """Medians of cold runs and of runs with nothing to do."""
-    cold, idle = [], []
-    for _ in range(repeat):
-        for name in clean:
-            shutil.rmtree(folder / name, ignore_errors=True)
-            (folder / name).unlink(missing_ok=True)
-        cold.append(cpu(command, folder))
-        idle.append(cpu(command, folder))
-    return statistics.median(cold), statistics.median(idle)
+class Side:
+    """A program, its workflow, and what it took."""
+
+    def __init__(self, name, command, clean, folder, rounds):
+        self.name, self.command, self.clean, self.folder, self.rounds = name, command, clean, folder, rounds
+        self.cold, self.idle = [], []
+
+    def turn(self):
+        """One run from nothing, and one with nothing to do."""
+        for name in self.clean:
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+            (self.folder / name).unlink(missing_ok=True)
+        self.cold.append(1e3 * cpu(self.command, self.folder))
+        self.idle.append(1e3 * cpu(self.command, self.folder))
+
+    def medians(self):
+        return statistics.median(self.cold), statistics.median(self.idle)
+
+
+def take_turns(sides):
+    for turn in range(max(side.rounds for side in sides)):
+        for side in sides:
+            if turn < side.rounds:
+                side.turn()
 
 
 def syncs(command, folder):
@@ -119,56 +126,71 @@ def syncs(command, folder):
     return len(re.findall(r"(?:fsync|fdatasync|sync|syncfs)\(", log.read_text()))
 
 
+def program():
+    """The program to measure."""
+    if named := os.environ.get("FLOW_BIN"):
+        return str(Path(named).resolve())
+    subprocess.run(["cargo", "build", "--release", "--workspace"], cwd=ROOT, check=True)
+    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    return str(target / "release" / "flow")
+
+
+def verdict(what, value, goal, unit):
+    print(f"  {what:26}{value:8.3g} {unit:8} goal <= {goal}: {'reached' if value <= goal else 'missed'}")
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     arguments.add_argument("--nodes", type=int, default=1000)
-    arguments.add_argument("--repeat", type=int, default=5)
-    arguments.add_argument("--snakemake-repeat", type=int, default=1, help="it takes half a minute a run")
-    arguments.add_argument("--skip-build", action="store_true")
+    arguments.add_argument("--rounds", type=int, default=5)
+    arguments.add_argument("--snakemake-rounds", type=int, default=1, help="it takes half a minute a round")
     options = arguments.parse_args()
 
-    build = ["cargo", "build", "--release", "-p", "flow-cli", "--no-default-features", "--features", "demo"]
-    if not options.skip_build:
-        subprocess.run(build, cwd=ROOT, check=True)
-    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    flow = str(target / "release" / "flow")
+    flow = program()
     found = peers()
     jobs = str(os.cpu_count())
-
-    rows = []
+    n, rounds = options.nodes, options.rounds
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as scratch:
+
         def folder(name, write, n):
             path = Path(scratch) / name
             path.mkdir()
             write(path, n)
             return path
 
-        n = options.nodes
         run = [flow, "run", "w.yaml", "-j", jobs]
         fan = folder("flow", flow_workflow, n)
-        rows.append(("flow", *measure(run, [".flow"], fan, options.repeat)))
+        sides = [Side("flow", run, [".flow"], fan, rounds)]
         if "ninja" in found:
-            command = [found["ninja"], "-j", jobs]
-            path = folder("ninja", ninja_workflow, n)
-            rows.append(("ninja", *measure(command, ["p", "all", ".ninja_log", ".ninja_deps"], path, options.repeat)))
+            command, clean = [found["ninja"], "-j", jobs], ["p", "all", ".ninja_log", ".ninja_deps"]
+            sides.append(Side("ninja", command, clean, folder("ninja", ninja_workflow, n), rounds))
         if "snakemake" in found:
-            command = [found["snakemake"], "--cores", jobs, "--quiet"]
+            command, clean = [found["snakemake"], "--cores", jobs, "--quiet"], ["p", "all", ".snakemake"]
             path = folder("snakemake", snakemake_workflow, n)
-            repeat = options.snakemake_repeat
-            rows.append(("snakemake", *measure(command, ["p", "all", ".snakemake"], path, repeat)))
-        _, ten = measure(run, [".flow"], folder("ten", flow_workflow, 9), max(options.repeat, 9))
+            sides.append(Side("snakemake", command, clean, path, options.snakemake_rounds))
+        take_turns(sides)
+        ten = Side("ten", run, [".flow"], folder("ten", flow_workflow, 9), max(rounds, 9))
+        take_turns([ten])
         shutil.rmtree(fan / ".flow")
         count = syncs(run, fan)
 
-    _, flow_cold, flow_idle = rows[0]
-    print(f"\nfan of {n} and a join, {jobs} cores, CPU time (user + system), medians")
-    print(f"{'':12}{'cold, ms/node':>15}{'no-op, ms':>12}{'cold / flow':>13}{'no-op / flow':>14}")
-    for name, cold, idle in rows:
-        print(f"{name:12}{cold / (n + 1):15.3f}{idle:12.1f}{cold / flow_cold:13.1f}{idle / flow_idle:14.1f}")
-    print(f"\nflow, cached run of 10 nodes: {ten:.1f} ms")
-    if count is not None:
-        print(f"flow, syncs per node, cold: {count / (n + 1):.4f}")
-    print("goals: cold <= 0.5 ms/node, no-op <= 40 ms, cached run of 10 nodes <= 20 ms, syncs <= 0.05 per node")
+    flow_cold, flow_idle = sides[0].medians()
+    print(f"\nfan of {n} and a join, {jobs} cores, CPU time (user + system, all processes), medians")
+    print(f"{'':12}{'rounds':>8}{'cold, ms/node':>15}{'no-op, ms':>12}{'cold / flow':>13}{'no-op / flow':>14}")
+    for side in sides:
+        cold, idle = side.medians()
+        row = f"{side.name:12}{side.rounds:8}{cold / (n + 1):15.3f}{idle:12.1f}"
+        print(f"{row}{cold / flow_cold:13.2f}{idle / flow_idle:14.2f}")
+    print("\nflow (goals are for 1000 nodes)")
+    verdict("cold run", flow_cold / (n + 1), 0.5, "ms/node")
+    verdict("run with nothing to do", flow_idle, 40, "ms")
+    verdict("cached run of 10 nodes", ten.medians()[1], 20, "ms")
+    if count is None:
+        print("  syncs to disk: not counted, strace is missing")
+    else:
+        verdict("syncs to disk, cold", count / (n + 1), 0.05, "per node")
+    print(f"load average {load:.1f} at the start, {os.getloadavg()[0]:.1f} at the end")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 //! Times training steps of an FNO-2D: forward, relative L2, backward, Adam.
 //!
-//! `step ROWS COLUMNS BATCH INPUTS OUTPUTS PADDING THREADS`; for every line `N` on standard input
+//! `fno_step ROWS COLUMNS BATCH INPUTS OUTPUTS PADDING THREADS`; for every line `N` on standard input
 //! it makes N steps and prints their CPU milliseconds (all threads) as a JSON array.
 
 use std::error::Error;
@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         numbers.push(word.parse::<usize>()?);
     }
     let [rows, columns, batch, inputs, outputs, padding, threads] = numbers[..] else {
-        return Err("usage: step ROWS COLUMNS BATCH INPUTS OUTPUTS PADDING THREADS".into());
+        return Err("usage: fno_step ROWS COLUMNS BATCH INPUTS OUTPUTS PADDING THREADS".into());
     };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
     pool.install(|| steps([rows, columns], batch, inputs, outputs, padding).map_err(|e| e.to_string()))?;
@@ -64,6 +64,7 @@ fn steps(
         size,
         inverse_spacing: Arc::new(vec![1.0; size[1] - 2]),
         derivative_weight: 0.0,
+        lower_bound: None,
     });
     let tensor = |values: &[f32], channels: usize| {
         let shape = [batch, size[0], size[1], channels];

@@ -3,6 +3,7 @@
 pub(crate) mod artifact;
 mod json;
 pub(crate) mod operation;
+mod pace;
 mod plain;
 mod summary;
 mod terminal;

@@ -1,19 +1,42 @@
 //! Events as lines of text, where there is no terminal to draw on.
 
+use std::collections::HashMap;
 use std::io::Write;
+use std::time::{Duration, Instant};
 
 use flow_engine::event::Event;
 use flow_engine::human::duration;
 
+use super::pace::Pace;
 use super::{Renderer, summary, text};
 
 pub(super) struct Plain {
     report: Option<String>,
+    running: HashMap<String, Pace>,
 }
+
+/// Time between two lines about the progress of a node: a log should tell that work goes on, not scroll by.
+const INTERVAL: Duration = Duration::from_secs(60);
 
 impl Plain {
     pub(super) fn new() -> Self {
-        Self { report: None }
+        Self { report: None, running: HashMap::new() }
+    }
+
+    fn progress(&mut self, node: &str, (done, total): (u64, u64), unit: &str, message: &str) {
+        let now = Instant::now();
+        let pace = self.running.entry(node.to_owned()).or_insert_with(|| Pace::start(now, done));
+        if done == total || !pace.due(now, INTERVAL) {
+            return;
+        }
+        let mut line = format!("         {}  {done} of {total} {}", text::clean(node), text::clean(unit));
+        if !message.is_empty() {
+            line += &format!(", {}", text::clean(message));
+        }
+        if let Some(left) = pace.left(now, done, total) {
+            line += &format!(", about {} left", duration(left.as_secs_f64()));
+        }
+        say(&line);
     }
 }
 
@@ -37,12 +60,18 @@ impl Renderer for Plain {
                     say(&line);
                 }
             }
-            Event::NodeFinished { .. } => summary::node(event).iter().for_each(|line| say(line)),
+            Event::NodeFinished { node, .. } => {
+                self.running.remove(node);
+                summary::node(event).iter().for_each(|line| say(line));
+            }
             Event::ReportWritten { path } => self.report = Some(path.clone()),
             Event::RunFinished(end) => {
                 summary::run(end, self.report.as_deref()).iter().for_each(|line| say(line));
             }
-            Event::Progress { .. } | Event::Metric { .. } => {}
+            Event::Progress { node, done, total, unit, message } => {
+                self.progress(node, (*done, *total), unit, message);
+            }
+            Event::Metric { .. } => {}
         }
     }
 }

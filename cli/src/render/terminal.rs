@@ -1,11 +1,13 @@
 //! Events on a terminal: a line with a bar for each running node, and one for the run.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flow_engine::event::Event;
+use flow_engine::human::duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::pace::Pace;
 use super::{Renderer, plain, summary, text};
 
 pub(super) struct Terminal {
@@ -22,6 +24,7 @@ struct Running {
     /// The last value of each series, to show beside a bar that has no message of its own.
     metrics: Vec<(String, f64)>,
     total: u64,
+    pace: Option<Pace>,
 }
 
 /// How often lines are redrawn without news.
@@ -54,7 +57,7 @@ impl Terminal {
         bar.set_style(style("{spinner} {prefix} {elapsed} {wide_msg}"));
         bar.set_prefix(text::clean(node));
         bar.enable_steady_tick(TICK);
-        self.running.insert(node.to_owned(), Running { bar, metrics: Vec::new(), total: 0 });
+        self.running.insert(node.to_owned(), Running { bar, metrics: Vec::new(), total: 0, pace: None });
     }
 
     fn count(&mut self) {
@@ -75,13 +78,17 @@ impl Running {
     fn progress(&mut self, done: u64, total: u64, unit: &str, message: &str) {
         if self.total != total {
             self.total = total;
-            self.bar.set_style(style("{spinner} {prefix} {bar:24} {pos}/{len} {msg}, {eta} left"));
+            self.bar.set_style(style("{spinner} {prefix} {bar:24} {pos}/{len} {wide_msg}"));
             self.bar.set_length(total);
         }
         self.bar.set_position(done);
+        let now = Instant::now();
+        let pace = *self.pace.get_or_insert_with(|| Pace::start(now, done));
+        let left = pace.left(now, done, total).map(|left| duration(left.as_secs_f64()));
         let note = if message.is_empty() { self.metrics() } else { text::clean(message) };
-        let separator = if note.is_empty() { "" } else { ", " };
-        self.bar.set_message(format!("{}{separator}{note}", text::clean(unit)));
+        let parts = [text::clean(unit), left.map(|left| format!("{left} left")).unwrap_or_default(), note];
+        let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        self.bar.set_message(parts.join(", "));
     }
 
     fn metric(&mut self, name: &str, value: f64) {

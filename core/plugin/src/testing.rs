@@ -1,5 +1,7 @@
 //! Running an operation in a test, without an engine.
 
+mod stored;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -9,6 +11,8 @@ use serde_json::{Map, Value};
 
 use crate::protocol::{InputArtifact, Job, Reply};
 use crate::{Context, Digest, DynOperation, Error, Kind, Operation, Result};
+
+pub use self::stored::{Fingerprint, dataset_values};
 
 /// A run of one operation in a folder of the test's.
 ///

@@ -7,7 +7,7 @@ use common::{fixed_steps, run, snapshot};
 use flow_ccs::curves::{Model, leverett};
 use flow_ccs::fluid::{Fluid, SimplePhase};
 use flow_ccs::grid::Grid;
-use flow_ccs::simulate::{Case, Connection, Initial, SimulationError, Well, simulate, steady_potential};
+use flow_ccs::simulate::{Case, Connection, Initial, SimulationError, Well, simulate};
 use flow_ccs::units::{GRAVITY, YEAR, megatonnes_per_year};
 use std::ops::ControlFlow;
 
@@ -184,41 +184,6 @@ fn gravity_segregates() {
             assert!(((w[1] - w[0]) / expected - 1.0).abs() < 1e-6, "row {k}");
         }
     }
-}
-
-/// Steady single-phase flow in a homogeneous disc is Thiem's logarithm: exact with log-mean nodes,
-/// so only rounding is left (1e-10); and fluxes add up.
-#[test]
-fn steady_potential_is_thiems() {
-    let mut case = heterogeneous();
-    let n = case.grid.cells();
-    let (k, porosity) = (vec![100.0; n], vec![0.2; n]);
-    case.active = vec![true; n];
-    case.transmissibility = case.grid.transmissibility(&k, &k).unwrap();
-    case.pore_volume = case.grid.pore_volume(&porosity).unwrap();
-    if let Some(well) = &mut case.well {
-        well.connections = (0..10)
-            .map(|row| Connection { row, factor: case.grid.connection_factor(row, 100.0).unwrap() })
-            .collect();
-    }
-    let steady = steady_potential(&case).unwrap();
-    let nodes = case.grid.nodes();
-    let conductance = 2.0 * std::f64::consts::PI * 50.0 * 100.0 * flow_ccs::units::DARCY;
-    for i in 0..24 {
-        let expected = (nodes[23] / nodes[i]).ln() / conductance;
-        for row in 0..10 {
-            assert!((steady.potential[row * 24 + i] - expected).abs() < 1e-10 * steady.well);
-        }
-    }
-    assert!((steady.well - (nodes[23] / 0.1).ln() / conductance).abs() < 1e-10 * steady.well);
-    // In the heterogeneous case every column passes the whole flow.
-    let case = heterogeneous();
-    let steady = steady_potential(&case).unwrap();
-    for i in 5..23 {
-        let total: f64 = (0..10).map(|row| steady.horizontal_flux[row * 24 + i]).sum();
-        assert!((total - 1.0).abs() < 1e-9, "column {i}: {total}");
-    }
-    assert!((steady.connection_flux.iter().sum::<f64>() - 1.0).abs() < 1e-12);
 }
 
 /// A rate the rock cannot take ends with the injector's limit, an interrupted run with `Cancelled`,

@@ -10,6 +10,9 @@ pub enum Error {
     /// The data, a model or a checkpoint is wrong.
     #[error("{0}")]
     Data(String),
+    /// The data cannot be read.
+    #[error("{0}")]
+    Read(String),
     /// A checkpoint cannot be written.
     #[error("cannot save a checkpoint: {0}")]
     Checkpoint(String),

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::kernels::Isa;
 use crate::kernels::simd::{Kernel, Simd, dispatch};
+use crate::kernels::{Isa, give_buffer, take_buffer};
 
 /// The loss of a batch: the mean over its samples of
 /// `‖m(p - y)‖ / ‖m y‖ + w ‖m'D(p - y)‖ / ‖m'D y‖`.
@@ -27,6 +27,9 @@ pub struct LossPlan {
     pub inverse_spacing: Arc<Vec<f32>>,
     /// Weight of the derivative's term.
     pub derivative_weight: f32,
+    /// Least value that `y` can have. Where `y` has it, a `p` below counts as it: the network may be as far below as it
+    /// likes, and need not hit a bound exactly to be right.
+    pub lower_bound: Option<f32>,
 }
 
 /// Squared norms of one sample.
@@ -65,7 +68,31 @@ fn ratio(error: f64, truth: f64) -> (f64, f64) {
 
 impl LossPlan {
     /// The loss; its gradient with respect to `prediction` goes to `gradient`.
-    pub(crate) fn evaluate(&self, prediction: &[f32], target: &[f32], gradient: Option<&mut [f32]>) -> f32 {
+    pub(crate) fn evaluate(
+        &self,
+        prediction: &[f32],
+        target: &[f32],
+        mut gradient: Option<&mut [f32]>,
+    ) -> f32 {
+        let Some(bound) = self.lower_bound else {
+            return self.unbounded(prediction, target, gradient);
+        };
+        let free = |p: f32, y: f32| p < bound && y <= bound;
+        let mut bounded = take_buffer(prediction.len());
+        for ((b, &p), &y) in bounded.iter_mut().zip(prediction).zip(target) {
+            *b = if free(p, y) { y } else { p };
+        }
+        let loss = self.unbounded(&bounded, target, gradient.as_deref_mut());
+        for ((g, &p), &y) in gradient.into_iter().flatten().zip(prediction).zip(target) {
+            if free(p, y) {
+                *g = 0.0;
+            }
+        }
+        give_buffer(bounded);
+        loss
+    }
+
+    fn unbounded(&self, prediction: &[f32], target: &[f32], gradient: Option<&mut [f32]>) -> f32 {
         let squares = self.squares(prediction, target);
         let samples = squares.len() as f64;
         let weight = f64::from(self.derivative_weight);
@@ -270,6 +297,11 @@ mod tests {
 
     /// The definition, in double precision.
     fn reference(plan: &LossPlan, p: &[f64], y: &[f64]) -> f64 {
+        let bounded = |(p, y): (&f64, &f64)| match plan.lower_bound.map(f64::from) {
+            Some(bound) if *y <= bound && *p < bound => *y,
+            _ => *p,
+        };
+        let p: Vec<f64> = p.iter().zip(y).map(bounded).collect();
         let [rows, columns] = plan.size;
         let cells = rows * columns;
         let channels = p.len() / plan.mask.len();
@@ -314,14 +346,19 @@ mod tests {
         let coordinates: Vec<f64> = (0..6).map(|j| 1.3f64.powi(j)).collect();
         let mut numbers =
             || -> Vec<f32> { (0..samples * 18 * channels).map(|_| rng.random_range(-1.0..1.0)).collect() };
-        let (p, y) = (numbers(), numbers());
-        for isa in Isa::available() {
+        let (p, mut y) = (numbers(), numbers());
+        // A third of the target lies at the bound.
+        y.iter_mut().step_by(3).for_each(|y| *y = -0.5);
+        for (isa, lower_bound) in
+            Isa::available().into_iter().flat_map(|isa| [(isa, None), (isa, Some(-0.5))])
+        {
             let plan = LossPlan {
                 isa,
                 mask: Arc::new(mask.clone()),
                 size,
                 inverse_spacing: Arc::new(inverse_spacing(&coordinates)),
                 derivative_weight: 0.5,
+                lower_bound,
             };
             let wide = |x: &[f32]| x.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
             let mut gradient = vec![f32::NAN; p.len()];
@@ -349,6 +386,7 @@ mod tests {
             size: [1, 4],
             inverse_spacing: Arc::new(vec![1.0; 2]),
             derivative_weight: 0.5,
+            lower_bound: None,
         };
         let mut gradient = vec![f32::NAN; 4];
         assert_eq!(plan.evaluate(&[0.0; 4], &[0.0; 4], Some(&mut gradient)), 0.0);

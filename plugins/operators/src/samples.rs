@@ -1,54 +1,105 @@
 //! Training data in the layout the kernels read.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use crate::fno::PositionalEmbedding;
 use crate::kernels::{Isa, take_buffer, transpose};
 use crate::{Error, Result};
 
-/// Pairs of input and target fields on one grid, channels last.
+/// A pair of input and target fields, channels last.
 #[derive(Clone, Debug)]
+pub struct Sample {
+    /// `[row, column, channel]`, coordinates included.
+    pub x: Vec<f32>,
+    /// `[row, column, output]`.
+    pub y: Vec<f32>,
+    /// `[row, column]`: 1 where a cell counts.
+    pub mask: Vec<u8>,
+}
+
+impl Sample {
+    fn bytes(&self) -> usize {
+        4 * (self.x.len() + self.y.len()) + self.mask.len()
+    }
+}
+
+/// Where samples come from. Training reads a sample whenever a batch needs it and memory could not hold it.
+pub trait Source: Send + Sync {
+    /// The sample with a number.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be read.
+    fn read(&self, sample: usize) -> Result<Sample>;
+}
+
+impl Source for Vec<Sample> {
+    fn read(&self, sample: usize) -> Result<Sample> {
+        self.get(sample).cloned().ok_or_else(|| Error::data("there are fewer samples than the split says"))
+    }
+}
+
+/// Samples on one grid, of which as many are kept in memory as there is room for.
 pub struct Samples {
     /// Rows and columns of a field.
     pub size: [usize; 2],
-    /// Channels of `x`, coordinates included.
+    /// Channels of the input, coordinates included.
     pub channels: usize,
-    /// Channels of `y`.
+    /// Channels of the target.
     pub outputs: usize,
-    /// `[sample, row, column, channel]`.
-    pub x: Vec<f32>,
-    /// `[sample, row, column, output]`; empty without targets.
-    pub y: Vec<f32>,
-    /// `[sample, row, column]`: 1 where a cell counts.
-    pub mask: Vec<u8>,
     /// Samples to train on.
     pub training: Vec<usize>,
     /// Samples that decide when to stop.
     pub validation: Vec<usize>,
     /// Coordinates of the columns, along which the loss takes derivatives.
     pub columns: Vec<f64>,
+    /// Where samples come from.
+    pub source: Box<dyn Source>,
+    /// Bytes of samples to keep.
+    pub room: usize,
+    /// Those that are kept.
+    pub kept: Kept,
+}
+
+/// Samples in memory, and their bytes.
+#[derive(Default)]
+pub struct Kept(Mutex<(HashMap<usize, Arc<Sample>>, usize)>);
+
+#[cfg(test)]
+impl Kept {
+    pub(crate) fn count(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0.len()
+    }
+}
+
+/// Samples one after another.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    /// `[sample, row, column, channel]`.
+    pub(crate) x: Vec<f32>,
+    /// `[sample, row, column, output]`.
+    pub(crate) y: Vec<f32>,
+    /// `[sample, row, column]`.
+    pub(crate) mask: Vec<u8>,
 }
 
 impl Samples {
+    /// Room for samples that suits a computer of today: half of what two trainings side by side may have of 8 GiB.
+    pub const ROOM: usize = 2 << 30;
+
     /// Cells of a field.
     #[must_use]
     pub fn cells(&self) -> usize {
         self.size[0] * self.size[1]
     }
 
-    /// Whether the arrays fit together.
+    /// Whether there is something to train on, and the coordinates can be.
     ///
     /// # Errors
-    /// With what does not.
+    /// With what is wrong.
     pub fn check(&self) -> Result<()> {
-        let cells = self.cells();
-        let samples = self.mask.len().checked_div(cells).unwrap_or(0);
-        if cells == 0 || self.channels == 0 || self.outputs == 0 {
+        if self.cells() == 0 || self.channels == 0 || self.outputs == 0 {
             return Err(Error::data("the samples have no cells or no channels"));
-        }
-        if self.x.len() != samples * cells * self.channels
-            || self.y.len() != samples * cells * self.outputs
-            || self.mask.len() != samples * cells
-        {
-            return Err(Error::data("input, target and mask disagree in size"));
         }
         if self.columns.len() != self.size[1]
             || self.columns.windows(2).any(|x| x[1].partial_cmp(&x[0]) != Some(std::cmp::Ordering::Greater))
@@ -58,46 +109,54 @@ impl Samples {
         if self.training.is_empty() {
             return Err(Error::data("there is no training sample"));
         }
-        let all = self.training.iter().chain(&self.validation);
-        if all.clone().any(|&sample| sample >= samples) {
-            return Err(Error::data("there are fewer samples than the split says"));
-        }
-        for &sample in all {
-            let x = &self.x[sample * cells * self.channels..(sample + 1) * cells * self.channels];
-            let y = &self.y[sample * cells * self.outputs..(sample + 1) * cells * self.outputs];
-            if x.iter().chain(y).any(|v| !v.is_finite()) {
-                return Err(Error::data(format!(
-                    "sample number {sample} has values that are not finite; fill cells that do not count \
-                     with zero"
-                )));
-            }
-        }
         Ok(())
     }
 
-    /// The inputs of some samples, one after another.
-    pub(crate) fn inputs(&self, samples: &[usize]) -> Vec<f32> {
-        gather(&self.x, self.cells() * self.channels, samples)
+    /// Some samples, read or from memory.
+    ///
+    /// # Errors
+    /// When one cannot be read, does not fit the others, or has values that are not finite.
+    pub(crate) fn batch(&self, samples: &[usize]) -> Result<Batch> {
+        let (inputs, targets) = (self.cells() * self.channels, self.cells() * self.outputs);
+        let mut batch = Batch {
+            x: take_buffer(samples.len() * inputs),
+            y: take_buffer(samples.len() * targets),
+            mask: Vec::with_capacity(samples.len() * self.cells()),
+        };
+        let places = batch.x.chunks_exact_mut(inputs).zip(batch.y.chunks_exact_mut(targets));
+        for ((x, y), &number) in places.zip(samples) {
+            let sample = self.sample(number)?;
+            x.copy_from_slice(&sample.x);
+            y.copy_from_slice(&sample.y);
+            batch.mask.extend_from_slice(&sample.mask);
+        }
+        Ok(batch)
     }
 
-    /// The targets of some samples.
-    pub(crate) fn targets(&self, samples: &[usize]) -> Vec<f32> {
-        gather(&self.y, self.cells() * self.outputs, samples)
-    }
-
-    /// The masks of some samples.
-    pub(crate) fn masks(&self, samples: &[usize]) -> Vec<u8> {
+    fn sample(&self, number: usize) -> Result<Arc<Sample>> {
+        let (kept, bytes) = &mut *self.kept.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sample) = kept.get(&number) {
+            return Ok(sample.clone());
+        }
+        let sample = Arc::new(self.source.read(number)?);
         let cells = self.cells();
-        samples.iter().flat_map(|s| &self.mask[s * cells..(s + 1) * cells]).copied().collect()
+        if sample.x.len() != cells * self.channels
+            || sample.y.len() != cells * self.outputs
+            || sample.mask.len() != cells
+        {
+            return Err(Error::data("input, target and mask disagree in size"));
+        }
+        if sample.x.iter().chain(&sample.y).any(|v| !v.is_finite()) {
+            return Err(Error::data(format!(
+                "sample number {number} has values that are not finite; fill cells that do not count with zero"
+            )));
+        }
+        if *bytes + sample.bytes() <= self.room {
+            *bytes += sample.bytes();
+            kept.insert(number, sample.clone());
+        }
+        Ok(sample)
     }
-}
-
-fn gather(values: &[f32], length: usize, samples: &[usize]) -> Vec<f32> {
-    let mut out = take_buffer(samples.len() * length);
-    for (out, sample) in out.chunks_exact_mut(length).zip(samples) {
-        out.copy_from_slice(&values[sample * length..(sample + 1) * length]);
-    }
-    out
 }
 
 /// Turns `[channel, cell]` fields into `[cell, channel]` ones with the coordinates appended.

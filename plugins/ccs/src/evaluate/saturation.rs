@@ -1,5 +1,7 @@
 //! Errors of a predicted gas saturation.
 
+use std::ops::Range;
+
 use crate::data::Coordinates;
 
 /// Gas saturation from which a cell belongs to the plume.
@@ -15,10 +17,14 @@ pub struct SaturationScore {
     pub nonzero_mpe: f64,
     /// `||S - Ŝ||₂ / ||S||₂`.
     pub relative_l2: f64,
-    /// |predicted - true| / true volume of gas in the pores at the last time.
-    pub mass_error: f64,
-    /// |predicted - true| / true radius of the plume (outer face of the last ring with S > 0.01) at the last time.
+    /// |predicted - true| / true radius of the plume at the last time: the outer face of the last ring, counted from
+    /// the well without a gap, with a cell of S > 0.01.
     pub radius_error: f64,
+    /// |predicted - true| / true volume of gas in the pores within the plume's radius (each its own) at the last time.
+    pub mass_error: f64,
+    /// Predicted volume of gas beyond the predicted plume's radius, over the true volume within the true one: the outer
+    /// rings are so large that saturations of 1e-4 make many times the injected volume.
+    pub stray_gas: f64,
     /// `Σ (S - Ŝ)²`.
     pub squared_error: f64,
     /// `Σ S` and `Σ S²`, and the number of values, for a pooled R².
@@ -58,26 +64,31 @@ pub fn score_saturation(
         (sum, square, n) = (sum + s64, square + s64 * s64, n + 1.0);
     }
     let last = truth.len().saturating_sub(cells);
-    let volume = |field: &[f32]| -> f64 {
+    let (truth, prediction) = (&truth[last..], &prediction[last..]);
+    let gas = |field: &[f32], rings: Range<usize>| -> f64 {
         let pores = |c: usize| {
             f64::from(active[c])
                 * porosity[c]
                 * coordinates.ring_area(c % columns)
                 * coordinates.row_height(c / columns)
         };
-        field[last..].iter().enumerate().map(|(c, s)| pores(c) * f64::from(*s)).sum()
+        let inside = (0..cells).filter(|c| rings.contains(&(c % columns)));
+        inside.map(|c| pores(c) * f64::from(field[c])).sum()
     };
-    let radius = |field: &[f32]| -> f64 {
-        let inside = field[last..].iter().enumerate().filter(|(c, s)| active[*c] != 0 && **s > PLUME);
-        inside.map(|(c, _)| coordinates.r_face[c % columns + 1]).fold(0.0, f64::max)
+    let rings = |field: &[f32]| {
+        let gassy = |i: usize| (i..cells).step_by(columns).any(|c| active[c] != 0 && field[c] > PLUME);
+        (0..columns).take_while(|i| gassy(*i)).count()
     };
-    let relative = |f: &dyn Fn(&[f32]) -> f64| ratio((f(prediction) - f(truth)).abs(), f(truth));
+    let (there, predicted) = (rings(truth), rings(prediction));
+    let volume = gas(truth, 0..there);
+    let radius = |rings: usize| if rings == 0 { 0.0 } else { coordinates.r_face[rings] };
     SaturationScore {
         plume_mpe: ratio(plume.0, plume.1),
         nonzero_mpe: ratio(nonzero.0, nonzero.1),
         relative_l2: ratio(error, square).sqrt(),
-        mass_error: relative(&volume),
-        radius_error: relative(&radius),
+        radius_error: ratio((radius(predicted) - radius(there)).abs(), radius(there)),
+        mass_error: ratio((gas(prediction, 0..predicted) - volume).abs(), volume),
+        stray_gas: ratio(gas(prediction, predicted..columns), volume),
         squared_error: error,
         moments: (sum, square, n),
     }
@@ -111,8 +122,17 @@ mod tests {
         let (inner, outer) = (0.99, 3.0);
         let (there, predicted) = (inner * 0.5 + outer * 0.25, inner * 0.52);
         assert!((score.mass_error - (there - predicted) / there).abs() < 1e-6);
-        assert_eq!(score.radius_error, 0.5);
+        assert_eq!((score.radius_error, score.stray_gas), (0.5, 0.0));
         assert_eq!(score.moments.2, 6.0);
+    }
+
+    #[test]
+    fn gas_beyond_a_gap_is_stray() {
+        let coordinates = Coordinates::new(vec![0.1, 1.0, 2.0, 3.0], vec![0.0, 1.0], vec![1.0]);
+        let score = score_saturation(&coordinates, &[1; 3], &[0.2; 3], &[0.5, 0.0, 0.0], &[0.5, 0.01, 0.2]);
+        let (inner, middle, outer) = (0.99, 3.0, 5.0);
+        assert_eq!((score.radius_error, score.mass_error), (0.0, 0.0));
+        assert!((score.stray_gas - (middle * 0.01 + outer * 0.2) / (inner * 0.5)).abs() < 1e-6);
     }
 
     #[test]

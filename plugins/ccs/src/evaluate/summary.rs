@@ -2,21 +2,25 @@
 
 use super::{PressureScore, SaturationScore};
 
-/// Name of a measure and where it stands in a score.
-type Measure<S> = (&'static str, fn(&S) -> f64);
+/// A measure: its name, where it stands in a score, and how the cases' values become one.
+type Measure<S> = (&'static str, fn(&S) -> f64, fn(&[f64]) -> f64);
 
-/// Measures of saturation that are means over cases.
-pub const SATURATION_MEASURES: [Measure<SaturationScore>; 5] = [
-    ("plume_mpe", |s| s.plume_mpe),
-    ("nonzero_mpe", |s| s.nonzero_mpe),
-    ("relative_l2", |s| s.relative_l2),
-    ("mass_error", |s| s.mass_error),
-    ("radius_error", |s| s.radius_error),
+/// Measures of saturation. Of those that a single stray cell far out can spoil, the median over cases is taken.
+pub const SATURATION_MEASURES: [Measure<SaturationScore>; 6] = [
+    ("plume_mpe", |s| s.plume_mpe, mean),
+    ("nonzero_mpe", |s| s.nonzero_mpe, mean),
+    ("relative_l2", |s| s.relative_l2, mean),
+    ("radius_error", |s| s.radius_error, median),
+    ("mass_error", |s| s.mass_error, median),
+    ("stray_gas", |s| s.stray_gas, median),
 ];
 
-/// Measures of pressure that are means over cases.
-pub const PRESSURE_MEASURES: [Measure<PressureScore>; 3] =
-    [("mre", |s| s.mre), ("relative_l2", |s| s.relative_l2), ("peak_error", |s| s.peak_error)];
+/// Measures of pressure.
+pub const PRESSURE_MEASURES: [Measure<PressureScore>; 3] = [
+    ("mre", |s| s.mre, mean),
+    ("relative_l2", |s| s.relative_l2, mean),
+    ("peak_error", |s| s.peak_error, mean),
+];
 
 /// `R² = 1 - Σ (S - Ŝ)² / Σ (S - S̄)²` over the values of all cases together.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -50,6 +54,19 @@ pub fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
+/// The median; the mean of the middle two of an even number; NaN of nothing.
+#[must_use]
+pub fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let n = sorted.len();
+    match n {
+        0 => f64::NAN,
+        _ if n % 2 == 1 => sorted[n / 2],
+        _ => 0.5 * (sorted[n / 2 - 1] + sorted[n / 2]),
+    }
+}
+
 /// The mean, and half the distance between the largest and the smallest value.
 #[must_use]
 pub fn mean_and_spread(values: &[f64]) -> (f64, f64) {
@@ -75,6 +92,13 @@ mod tests {
         };
         assert_eq!(r2([[0.1, 0.3], [0.5, 0.7]]), 1.0);
         assert!(r2([[0.4, 0.4], [0.4, 0.4]]).abs() < 1e-6);
+    }
+
+    #[test]
+    fn medians_do_not_mind_strays() {
+        assert_eq!(median(&[5.0, 1.0, 900.0]), 5.0);
+        assert_eq!(median(&[4.0, 1.0, 2.0, 900.0]), 3.0);
+        assert!(median(&[]).is_nan());
     }
 
     #[test]

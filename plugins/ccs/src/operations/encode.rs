@@ -16,10 +16,10 @@ pub(crate) struct Encode;
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(crate = "flow_plugin::serde", deny_unknown_fields)]
 pub(crate) struct EncodeParams {
-    /// How many samples are kept for testing: the last ones.
+    /// How many samples are kept for testing: the first ones, so that they stay the same when more are drawn.
     #[serde(default)]
     test: usize,
-    /// How many are kept for validation: those before the test samples. The others are for training.
+    /// How many are kept for validation: those after the test samples. The others are for training.
     #[serde(default)]
     validation: usize,
 }
@@ -56,7 +56,7 @@ impl Operation for Encode {
     type Params = EncodeParams;
 
     fn spec(&self) -> Spec {
-        Spec::new("encode", 1, "Turns reservoirs and their solutions into samples for neural operators.")
+        Spec::new("encode", 2, "Turns reservoirs and their solutions into samples for neural operators.")
             .doc(DOC)
             .tolerance(1e-5)
             .input(Reservoirs::port("reservoirs", "The reservoirs."))
@@ -111,8 +111,7 @@ impl Operation for Encode {
             }
             context.progress(end as u64, ids.len() as u64, "samples", "");
         }
-        let training = ids.len() - kept;
-        let part = |at: usize| u8::from(at >= training) + u8::from(at >= training + params.validation);
+        let part = |at: usize| u8::from(at < kept) + u8::from(at < params.test);
         writer.finish(&ids, &(0..ids.len()).map(part).collect::<Vec<_>>())
     }
 }

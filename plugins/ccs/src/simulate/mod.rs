@@ -32,7 +32,6 @@ mod dense;
 mod driver;
 mod linear;
 mod mesh;
-mod potential;
 mod predictor;
 mod properties;
 mod residual;
@@ -45,4 +44,3 @@ pub use case::{
     Case, Connection, Controls, Initial, Progress, Rock, SimulationError, Solution, Source, Statistics, Well,
 };
 pub use driver::simulate;
-pub use potential::{SteadyPotential, steady_potential};

@@ -4,7 +4,7 @@ use flow_plugin::artifact::{DType, Dataset, Variable};
 use flow_plugin::{Error, Result};
 
 use crate::fno::PositionalEmbedding;
-use crate::samples::{Samples, channels_last};
+use crate::samples::{Kept, Sample, Samples, Source, channels_last};
 
 /// A variable of the form (sample, channel, row, column).
 pub(super) fn fields<'a>(dataset: &'a Dataset, name: &str) -> Result<&'a Variable> {
@@ -72,48 +72,67 @@ fn coordinates(dataset: &Dataset, dim: &str, length: usize) -> Result<Vec<f64>> 
 
 /// The training and validation samples of a data set; those for testing are not read.
 pub(super) fn samples(
-    dataset: &Dataset,
+    dataset: Dataset,
     [input, target]: [&str; 2],
-    mask_name: Option<&str>,
+    mask: Option<&str>,
     embedding: PositionalEmbedding,
 ) -> Result<Samples> {
-    let (x, y) = (fields(dataset, input)?, fields(dataset, target)?);
+    let (x, y) = (fields(&dataset, input)?, fields(&dataset, target)?);
     if x.shape[0] != y.shape[0] || x.shape[2..] != y.shape[2..] {
         return Err(Error::bad_input(format!(
             "input `{input}` has shape {:?} and target `{target}` {:?}: samples, rows and columns must agree",
             x.shape, y.shape
         )));
     }
+    let (count, outputs) = (x.shape[0], y.shape[1]);
     let size = [x.shape[2], x.shape[3]];
-    let split = split(dataset, x.shape[0])?;
-    let mut out = Samples {
+    let channels = x.shape[1] + if embedding == PositionalEmbedding::Grid { 2 } else { 0 };
+    let columns = coordinates(&dataset, &x.dims[3], size[1])?;
+    let split = split(&dataset, count)?;
+    let part = |wanted: u8| (0..count).filter(|row| split.get(*row) == Some(&wanted)).collect();
+    let (input, target, mask) = (input.to_owned(), target.to_owned(), mask.map(str::to_owned));
+    let rows = Rows { dataset, input, target, mask, embedding, size, outputs };
+    Ok(Samples {
         size,
-        channels: x.shape[1] + if embedding == PositionalEmbedding::Grid { 2 } else { 0 },
-        outputs: y.shape[1],
-        x: Vec::new(),
-        y: Vec::new(),
-        mask: Vec::new(),
-        training: Vec::new(),
-        validation: Vec::new(),
-        columns: coordinates(dataset, &x.dims[3], size[1])?,
-    };
-    for (row, part) in split.iter().enumerate().take(x.shape[0]) {
-        let place = out.training.len() + out.validation.len();
-        match part {
-            0 => out.training.push(place),
-            1 => out.validation.push(place),
-            _ => continue,
-        }
-        out.x.extend(inputs(dataset, input, row..row + 1, embedding)?);
-        let target = dataset.read_rows::<f32>(target, row..row + 1)?;
-        out.y.extend(channels_last(&target, y.shape[1], size, PositionalEmbedding::None));
-        out.mask.extend(mask(dataset, mask_name, row..row + 1, size)?);
+        channels,
+        outputs,
+        training: part(0),
+        validation: part(1),
+        columns,
+        source: Box::new(rows),
+        room: Samples::ROOM,
+        kept: Kept::default(),
+    })
+}
+
+/// Samples that are rows of a data set.
+struct Rows {
+    dataset: Dataset,
+    input: String,
+    target: String,
+    mask: Option<String>,
+    embedding: PositionalEmbedding,
+    size: [usize; 2],
+    outputs: usize,
+}
+
+impl Source for Rows {
+    fn read(&self, row: usize) -> crate::Result<Sample> {
+        self.sample(row).map_err(|error| crate::Error::Read(error.to_string()))
     }
-    // What lies in cells that do not count is nobody's business, not even if it is no number.
-    for (cell, &active) in out.mask.iter().enumerate() {
-        if active == 0 {
-            out.y[cell * out.outputs..(cell + 1) * out.outputs].fill(0.0);
+}
+
+impl Rows {
+    fn sample(&self, row: usize) -> Result<Sample> {
+        let rows = row..row + 1;
+        let x = inputs(&self.dataset, &self.input, rows.clone(), self.embedding)?;
+        let target = self.dataset.read_rows::<f32>(&self.target, rows.clone())?;
+        let mut y = channels_last(&target, self.outputs, self.size, PositionalEmbedding::None);
+        let mask = mask(&self.dataset, self.mask.as_deref(), rows, self.size)?;
+        // What lies in cells that do not count is nobody's business, not even if it is no number.
+        for (values, _) in y.chunks_exact_mut(self.outputs).zip(&mask).filter(|(_, active)| **active == 0) {
+            values.fill(0.0);
         }
+        Ok(Sample { x, y, mask })
     }
-    Ok(out)
 }

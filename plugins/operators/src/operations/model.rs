@@ -35,6 +35,9 @@ pub(super) struct Config {
     pub(super) dims: Vec<String>,
     /// The target's units.
     pub(super) units: String,
+    /// The target's least value, to which predictions are raised.
+    #[serde(default)]
+    pub(super) lower_bound: Option<f64>,
     /// The epoch whose weights these are.
     pub(super) epoch: usize,
 }

@@ -86,7 +86,7 @@ impl Operation for Predict {
         for batch in rows.chunks(params.batch_size.max(1)) {
             context.check_cancelled()?;
             let (x, mask) = read(&dataset, &config, batch)?;
-            let prediction = predict(&model, x, &mask, config.size).map_err(failed)?;
+            let prediction = predict(&model, x, &mask, config.size, config.lower_bound).map_err(failed)?;
             writer.append(&mut stream, &channels_first(&prediction, config.outputs, r * c))?;
             done += batch.len();
             context.progress(done as u64, rows.len() as u64, "samples", "");

@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use flow_plugin::artifact::model::{Tensor, read_model, write_model};
 use flow_plugin::artifact::{Dataset, DatasetWriter, Variable, metrics::read_metrics, table::Table};
 use flow_plugin::serde_json::json;
-use flow_plugin::testing::Trial;
+use flow_plugin::testing::{Fingerprint, Trial};
 use flow_plugin::{ErrorKind, Kind};
 
 use super::{Predict, Time, Train};
@@ -133,4 +134,41 @@ fn wrong_variables_and_grids_are_explained() {
     assert!(error.contains("learning_rate"), "{error}");
     let error = train("d", json!({ "model": { "n_modes": [64, 64] } }));
     assert!(error.contains("n_modes"), "{error}");
+}
+
+/// Results of an operation must not change without its version. Training multiplies what rounding differs between
+/// instruction sets, so few epochs and 1e-3; a change of the method shows as more.
+#[test]
+fn results_are_those_stored_with_the_version() {
+    const STORED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/operations/stored");
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    data(&at("data"));
+    let trained = Trial::new(at("trained"))
+        .input("data", Kind::Dataset, at("data"))
+        .params(params())
+        .seed(3)
+        .run(&Train)
+        .unwrap();
+    let mut found = Fingerprint::default();
+    found.model(trained.output("model"));
+    found.metrics(trained.output("metrics"));
+    found.compare(&Train, 1e-3, STORED);
+
+    // A network made by a formula, so that a change of training is not one of prediction.
+    let mut model = read_model(trained.output("model")).unwrap();
+    for tensor in &mut model.tensors {
+        let count: usize = tensor.shape.iter().product();
+        let values: Vec<f32> = (0..count).map(|i| 0.3 * (i as f32 * 0.7).sin()).collect();
+        *tensor = Tensor::new(tensor.name.clone(), &tensor.shape, &values).unwrap();
+    }
+    write_model(&at("formula"), &model.tensors, &model.config).unwrap();
+    let predicted = Trial::new(at("predicted"))
+        .input("model", Kind::Model, at("formula"))
+        .input("data", Kind::Dataset, at("data"))
+        .run(&Predict)
+        .unwrap();
+    let mut found = Fingerprint::default();
+    found.dataset(predicted.output("prediction"));
+    found.compare(&Predict, 1e-4, STORED);
 }

@@ -63,7 +63,8 @@ impl Operation for Time {
                 let rows: Vec<usize> = (0..batch).map(|i| (round * batch + i) % count).collect();
                 let start = std::time::Instant::now();
                 let (x, mask) = read(&dataset, &config, &rows)?;
-                let prediction = predict(&model, x, &mask, config.size).map_err(failed)?;
+                let prediction =
+                    predict(&model, x, &mask, config.size, config.lower_bound).map_err(failed)?;
                 let fields = channels_first(&prediction, config.outputs, config.size[0] * config.size[1]);
                 std::hint::black_box(fields);
                 if round > 0 {

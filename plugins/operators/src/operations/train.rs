@@ -19,7 +19,7 @@ target may be times: the network then gives all of them at once.
 
 The loss is the mean over samples of the relative L2 error plus `derivative_weight` times the relative L2 error of the \
 derivative along the columns (central differences with the data's own coordinates), both on the cells that count. \
-Adam, learning rate with warm-up and cosine. Samples with `split` 0 are trained on, those with 1 decide which epoch's \
+Where the target is at its `lower_bound`, a prediction below makes no error. Adam, learning rate with warm-up and cosine. Samples with `split` 0 are trained on, those with 1 decide which epoch's \
 weights are kept; those with 2 are not read.
 
 The same seed gives the same bits at any number of threads, also when training was interrupted and went on from a \
@@ -53,8 +53,10 @@ impl Operation for Train {
     fn run(&self, params: TrainConfig, context: &Context) -> Result<()> {
         let dataset = Dataset::open(&context.input("data")?.path)?;
         let embedding = params.model.positional_embedding;
+        let target = dataset.variable(&params.target)?.clone();
+        let channels = dataset.variable(&params.input)?.shape.get(1).copied().unwrap_or_default();
         let samples =
-            data::samples(&dataset, [&params.input, &params.target], params.mask.as_deref(), embedding)?;
+            data::samples(dataset, [&params.input, &params.target], params.mask.as_deref(), embedding)?;
         context.info(format!(
             "{} training and {} validation samples of {} x {} cells, {} input and {} output channels",
             samples.training.len(),
@@ -80,14 +82,14 @@ impl Operation for Train {
         let trained = train(&params, &samples, context.seed(), state, &mut watch).map_err(failed)?;
         crate::release_buffers();
 
-        let target = dataset.variable(&params.target)?;
         let config = Config {
             kind: "fno".to_owned(),
             size: samples.size,
-            channels: dataset.variable(&params.input)?.shape[1],
+            channels,
             outputs: samples.outputs,
             dims: target.dims.clone(),
             units: target.units.clone(),
+            lower_bound: params.lower_bound,
             epoch: trained.epoch,
             model: params.model,
             input: params.input,

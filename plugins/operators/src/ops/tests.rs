@@ -37,6 +37,7 @@ fn loss_plan(samples: usize, size: [usize; 2]) -> Arc<LossPlan> {
         size,
         inverse_spacing: Arc::new(inverse_spacing(&coordinates)),
         derivative_weight: 0.5,
+        lower_bound: None,
     })
 }
 

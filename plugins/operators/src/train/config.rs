@@ -42,6 +42,9 @@ pub struct TrainConfig {
     /// Weight in the loss of the relative L2 error of the derivative along the columns.
     #[schemars(range(min = 0.0))]
     pub derivative_weight: f64,
+    /// Least value that the target can have, such as 0 for a saturation. Where the target has it, a network that gives
+    /// less makes no error; what it gives is raised to it. `null` for targets without such a value.
+    pub lower_bound: Option<f64>,
     /// Stop when the validation error has not improved for so many epochs; 0 never stops early.
     pub patience: usize,
     /// Keep the weights of the epoch with the least validation error; otherwise those of the last epoch.
@@ -63,6 +66,7 @@ impl Default for TrainConfig {
             weight_decay: 1e-4,
             ema_decay: 0.0,
             derivative_weight: 0.5,
+            lower_bound: None,
             patience: 0,
             keep_best: true,
         }
@@ -97,6 +101,9 @@ impl TrainConfig {
             if !positive(value) {
                 return Err(Error::config(format!("`{name}` is a number of at least 0")));
             }
+        }
+        if self.lower_bound.is_some_and(|bound| !bound.is_finite()) {
+            return Err(Error::config("`lower_bound` is a number or null"));
         }
         if !(0.0..1.0).contains(&self.ema_decay) {
             return Err(Error::config("`ema_decay` lies between 0 and 1, 1 excluded"));

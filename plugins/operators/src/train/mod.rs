@@ -179,6 +179,10 @@ impl Run<'_> {
                 }
                 self.state.loss += loss * batch.len() as f64;
                 monitor.step(self.adam.steps, total);
+                // Not after the last step: what the epoch came to is not in the state yet.
+                if monitor.due(self.adam.steps) && !self.adam.steps.is_multiple_of(steps) {
+                    self.save(monitor)?;
+                }
             }
             let record = self.validate(epoch)?;
             self.state.loss = 0.0;
@@ -197,13 +201,14 @@ impl Run<'_> {
         patience > 0 && best > 0 && epochs >= best + patience
     }
 
-    fn loss_plan(&self, samples: &[usize]) -> LossPlan {
+    fn loss_plan(&self, mask: Vec<u8>) -> LossPlan {
         LossPlan {
             isa: Isa::detect(),
-            mask: Arc::new(self.samples.masks(samples)),
+            mask: Arc::new(mask),
             size: self.samples.size,
             inverse_spacing: self.inverse_spacing.clone(),
             derivative_weight: self.config.derivative_weight as f32,
+            lower_bound: self.config.lower_bound.map(|bound| bound as f32),
         }
     }
 
@@ -216,9 +221,10 @@ impl Run<'_> {
     /// One step; returns the loss before it.
     fn step(&mut self, batch: &[usize], rate: f64) -> Result<f64> {
         let device = Device::flex().autodiff();
-        let x = self.tensor(self.samples.inputs(batch), self.samples.channels, &device);
-        let y = self.tensor(self.samples.targets(batch), self.samples.outputs, &device);
-        let plan = Arc::new(self.loss_plan(batch));
+        let batch = self.samples.batch(batch)?;
+        let x = self.tensor(batch.x, self.samples.channels, &device);
+        let y = self.tensor(batch.y, self.samples.outputs, &device);
+        let plan = Arc::new(self.loss_plan(batch.mask));
         let model = self.model.take().ok_or_else(|| Error::data("an earlier step failed"))?;
         let prediction = model.forward(x, Some(plan.mask.clone()));
         let loss = relative_l2(prediction, y, plan);
@@ -255,16 +261,17 @@ impl Run<'_> {
         let model = self.evaluated()?;
         let (mut error, mut slope) = (0.0, 0.0);
         for batch in validation.chunks(8) {
-            let plan = self.loss_plan(batch);
-            let x = self.tensor(self.samples.inputs(batch), self.samples.channels, &Device::flex());
-            let prediction = values(model.forward(x, Some(plan.mask.clone())))?;
-            let target = self.samples.targets(batch);
-            for squares in plan.squares(&prediction, &target) {
+            let batch = self.samples.batch(batch)?;
+            let plan = self.loss_plan(batch.mask);
+            let x = self.tensor(batch.x, self.samples.channels, &Device::flex());
+            let mut prediction = values(model.forward(x, Some(plan.mask.clone())))?;
+            raise(&mut prediction, self.config.lower_bound);
+            for squares in plan.squares(&prediction, &batch.y) {
                 error += squares.value();
                 slope += squares.slope();
             }
             give_buffer(prediction);
-            give_buffer(target);
+            give_buffer(batch.y);
         }
         record.validation_error = error / validation.len() as f64;
         record.validation_derivative_error = slope / validation.len() as f64;
@@ -290,17 +297,30 @@ impl Run<'_> {
     }
 }
 
+/// Raises to the least value that there is, if there is one.
+fn raise(values: &mut [f32], lower_bound: Option<f64>) {
+    if let Some(bound) = lower_bound {
+        values.iter_mut().for_each(|v| *v = v.max(bound as f32));
+    }
+}
+
 /// A tensor's numbers.
 fn values(tensor: Tensor<4>) -> Result<Vec<f32>> {
     tensor.into_data().try_into_vec::<f32>().map_err(|error| Error::data(error.to_string()))
 }
 
 /// Predictions `[sample, row, column, output]` for inputs `[sample, row, column, channel]` on the
-/// grid of `mask` (`[sample, row, column]`), zero where it is zero.
+/// grid of `mask` (`[sample, row, column]`), zero where it is zero, nowhere else less than `lower_bound`.
 ///
 /// # Errors
 /// When the arrays do not fit the network.
-pub fn predict(model: &Fno, x: Vec<f32>, mask: &[u8], [rows, columns]: [usize; 2]) -> Result<Vec<f32>> {
+pub fn predict(
+    model: &Fno,
+    x: Vec<f32>,
+    mask: &[u8],
+    [rows, columns]: [usize; 2],
+    lower_bound: Option<f64>,
+) -> Result<Vec<f32>> {
     let cells = rows * columns;
     let samples = mask.len().checked_div(cells).unwrap_or(0);
     if samples == 0 || mask.len() != samples * cells || !x.len().is_multiple_of(mask.len()) {
@@ -309,6 +329,7 @@ pub fn predict(model: &Fno, x: Vec<f32>, mask: &[u8], [rows, columns]: [usize; 2
     let channels = x.len() / mask.len();
     let x = Tensor::from_data(TensorData::new(x, [samples, rows, columns, channels]), &Device::flex());
     let mut prediction = values(model.forward(x, Some(Arc::new(mask.to_vec()))))?;
+    raise(&mut prediction, lower_bound);
     let outputs = prediction.len() / mask.len();
     for (values, _) in prediction.chunks_exact_mut(outputs).zip(mask).filter(|(_, m)| **m == 0) {
         values.fill(0.0);

@@ -17,8 +17,8 @@ struct Row {
 
 /// Names of the columns of the table of scores.
 fn columns() -> Vec<String> {
-    let saturation = SATURATION_MEASURES.iter().map(|(name, _)| format!("saturation_{name}"));
-    let pressure = PRESSURE_MEASURES.iter().map(|(name, _)| format!("pressure_{name}"));
+    let saturation = SATURATION_MEASURES.iter().map(|(name, ..)| format!("saturation_{name}"));
+    let pressure = PRESSURE_MEASURES.iter().map(|(name, ..)| format!("pressure_{name}"));
     std::iter::once("saturation_r2".to_owned()).chain(saturation).chain(pressure).collect()
 }
 
@@ -30,17 +30,20 @@ fn measures(cases: &[CaseScores], saturation: Option<usize>, pressure: Option<us
             let mut pooled = PooledR2::default();
             cases.iter().for_each(|case| pooled.add(&case.saturation[at]));
             values.push(pooled.value());
-            for (_, measure) in SATURATION_MEASURES {
-                values
-                    .push(mean(&cases.iter().map(|case| measure(&case.saturation[at])).collect::<Vec<_>>()));
+            for (_, measure, over_cases) in SATURATION_MEASURES {
+                values.push(over_cases(
+                    &cases.iter().map(|case| measure(&case.saturation[at])).collect::<Vec<_>>(),
+                ));
             }
         }
         None => values.extend([f64::NAN; 1 + SATURATION_MEASURES.len()]),
     }
     match pressure {
         Some(at) => {
-            for (_, measure) in PRESSURE_MEASURES {
-                values.push(mean(&cases.iter().map(|case| measure(&case.pressure[at])).collect::<Vec<_>>()));
+            for (_, measure, over_cases) in PRESSURE_MEASURES {
+                values.push(over_cases(
+                    &cases.iter().map(|case| measure(&case.pressure[at])).collect::<Vec<_>>(),
+                ));
             }
         }
         None => values.extend([f64::NAN; PRESSURE_MEASURES.len()]),
@@ -111,7 +114,7 @@ fn metrics(rows: &[Row], cases: &[CaseScores], seeds: usize) -> Value {
 }
 
 fn log(rows: &[Row], context: &Context) {
-    let names = ["S R2", "MPE", "MPE>0", "S relL2", "mass", "radius", "dP MRE", "dP relL2", "peak"];
+    let names = ["S R2", "MPE", "MPE>0", "S relL2", "radius", "mass", "stray", "dP MRE", "dP relL2", "peak"];
     context.info(format!("{:<28}{}", "", names.map(|name| format!("{name:>9}")).concat()));
     for row in rows {
         let values: String = row.values.iter().map(|value| format!("{value:>9.4}")).collect();
@@ -135,14 +138,14 @@ fn by_case(cases: &[CaseScores], (saturation, pressure): (usize, usize)) -> Tabl
         .with("thickness_m", column(&|c| c.sample.scalars.thickness))
         .with("temperature_c", column(&|c| c.sample.scalars.temperature))
         .with("pressure_top_bar", column(&|c| c.sample.scalars.pressure_top));
-    for (name, measure) in SATURATION_MEASURES {
+    for (name, measure, _) in SATURATION_MEASURES {
         if saturation > 0 {
             let of =
                 |c: &CaseScores| mean(&c.saturation[..saturation].iter().map(measure).collect::<Vec<_>>());
             table = table.with(&format!("saturation_{name}"), column(&of));
         }
     }
-    for (name, measure) in PRESSURE_MEASURES {
+    for (name, measure, _) in PRESSURE_MEASURES {
         if pressure > 0 {
             let of = |c: &CaseScores| mean(&c.pressure[..pressure].iter().map(measure).collect::<Vec<_>>());
             table = table.with(&format!("pressure_{name}"), column(&of));

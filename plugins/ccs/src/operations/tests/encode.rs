@@ -25,7 +25,7 @@ fn inputs_targets_and_splits_belong_together() {
     let n = ids.len();
     assert!((4..12).contains(&n), "some draws must need more than 400 bar, some not");
     let split: Vec<u8> = encoded.read("split").unwrap();
-    assert_eq!(split, [vec![0; n - 3], vec![1, 1, 2]].concat());
+    assert_eq!(split, [vec![2, 1, 1], vec![0; n - 3]].concat());
     let scale: Vec<f32> = encoded.read("pressure_scale").unwrap();
     let (pressure, buildup): (Vec<f32>, Vec<f32>) =
         (encoded.read("pressure").unwrap(), solutions.read("pressure_buildup").unwrap());

@@ -8,11 +8,12 @@ mod ledger;
 mod simulate;
 mod stored;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use flow_plugin::Kind;
 use flow_plugin::artifact::Dataset;
 use flow_plugin::serde_json::{Value, json};
-use flow_plugin::testing::{Finished, Trial};
+use flow_plugin::testing::{Finished, Trial, dataset_values};
 
 use super::*;
 
@@ -26,19 +27,48 @@ pub(super) fn draw(folder: &Path, samples: u32) -> Finished {
     Trial::new(folder).params(params).run(&Geology).unwrap()
 }
 
+/// Reservoirs, their solutions and what networks see of them.
+pub(super) struct Prepared {
+    folder: tempfile::TempDir,
+    drawn: Finished,
+    simulated: Finished,
+    pub(super) encoded: Finished,
+}
+
+impl Prepared {
+    pub(super) fn new(samples: u32, test: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let drawn = draw(&path("geology"), samples);
+        let reservoirs = drawn.output("reservoirs");
+        let simulate = Trial::new(path("simulate")).input("reservoirs", Kind::Dataset, reservoirs);
+        let simulated = simulate.run(&Simulate).unwrap();
+        let encoded = Trial::new(path("encode"))
+            .input("reservoirs", Kind::Dataset, reservoirs)
+            .input("solutions", Kind::Dataset, simulated.output("solutions"))
+            .params(json!({ "test": test }))
+            .run(&Encode)
+            .unwrap();
+        Self { folder, drawn, simulated, encoded }
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A run of an operation that reads all three.
+    pub(super) fn trial(&self, name: &str) -> Trial {
+        Trial::new(self.path(name))
+            .input("reservoirs", Kind::Dataset, self.drawn.output("reservoirs"))
+            .input("solutions", Kind::Dataset, self.simulated.output("solutions"))
+            .input("encoded", Kind::Dataset, self.encoded.output("encoded"))
+    }
+}
+
 /// All values of all variables.
 pub(super) fn contents(path: &Path) -> Vec<(String, Vec<f64>)> {
     let dataset = Dataset::open(path).unwrap();
-    let read = |name: &str, dtype: &str| -> Vec<f64> {
-        match dtype {
-            "f32" => dataset.read::<f32>(name).unwrap().into_iter().map(f64::from).collect(),
-            "f64" => dataset.read(name).unwrap(),
-            "i64" => dataset.read::<i64>(name).unwrap().into_iter().map(|v| v as f64).collect(),
-            "i32" => dataset.read::<i32>(name).unwrap().into_iter().map(f64::from).collect(),
-            _ => dataset.read::<u8>(name).unwrap().into_iter().map(f64::from).collect(),
-        }
-    };
-    dataset.variables().iter().map(|v| (v.name.clone(), read(&v.name, v.dtype.name()))).collect()
+    dataset.variables().iter().map(|v| (v.name.clone(), dataset_values(&dataset, &v.name))).collect()
 }
 
 #[test]

@@ -1,80 +1,21 @@
-//! Results must not change without the operation's version: a store would go on giving out the old ones.
+//! Results must not change without the operation's version.
 //!
 //! Each operation runs on inputs made by formulas, so that one operation's change is not another's. What comes out is
 //! compared with what is stored beside this file.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use flow_plugin::artifact::metrics::{number, read_metrics};
+use flow_plugin::Kind;
 use flow_plugin::artifact::table::{Column, Table};
 use flow_plugin::artifact::{DatasetWriter, Variable};
-use flow_plugin::{Kind, Operation};
+use flow_plugin::testing::Fingerprint;
 
 use super::*;
 use crate::data::{Coordinates, ReservoirsWriter, SolutionsWriter, Solved};
 use crate::geology::{Curve, FieldKind, Reservoir};
 
-/// Some numbers that tell results apart, by name.
-type Fingerprint = BTreeMap<String, Vec<f64>>;
-
-/// Set to store the results of an operation whose version was raised.
-const UPDATE: &str = "FLOW_STORE_RESULTS";
-
-fn compare<O: Operation>(operation: &O, tolerance: f64, found: &Fingerprint) {
-    let spec = operation.spec();
-    let name = spec.name;
-    let path =
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("src/operations/tests/stored/{name}.json"));
-    let how = format!(
-        "raise the version of `ccs/{name}` (in its `spec`), then store the new results:\n    \
-         {UPDATE}=1 cargo test -p flow-ccs stored"
-    );
-    let stored = std::fs::read_to_string(&path).ok();
-    let stored: Option<(u32, Fingerprint)> =
-        stored.and_then(|text| flow_plugin::serde_json::from_str(&text).ok());
-    let version = stored.as_ref().map(|(version, _)| *version);
-    if version != Some(spec.version) {
-        assert!(
-            std::env::var_os(UPDATE).is_some(),
-            "`ccs/{name}` is at version {}, but the stored results are of {version:?}; {how}",
-            spec.version
-        );
-        let text = flow_plugin::serde_json::to_string_pretty(&(spec.version, found)).unwrap();
-        std::fs::write(&path, text + "\n").unwrap();
-        return;
-    }
-    let stored = stored.unwrap().1;
-    let names = |f: &Fingerprint| f.keys().cloned().collect::<Vec<_>>();
-    assert_eq!(names(found), names(&stored), "`ccs/{name}` gives other outputs; {how}");
-    for (at, wanted) in &stored {
-        let values = &found[at];
-        let scale = wanted.iter().fold(1e-30, |m: f64, v| m.max(v.abs()));
-        let same = values.len() == wanted.len()
-            && values.iter().zip(wanted).all(|(a, b)| (a - b).abs() <= tolerance * scale);
-        assert!(same, "results of `ccs/{name}` have changed: {at} was {wanted:?}, is {values:?}; {how}");
-    }
-}
-
-fn summary(values: &[f64]) -> Vec<f64> {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let rms = (values.iter().map(|v| v * v).sum::<f64>() / n).sqrt();
-    vec![mean, rms, values[values.len() / 7], values[values.len() / 2], values[values.len() * 5 / 6]]
-}
-
-fn add_dataset(found: &mut Fingerprint, path: &Path) {
-    found.extend(contents(path).into_iter().map(|(name, values)| (name, summary(&values))));
-}
-
-fn add_metrics(found: &mut Fingerprint, prefix: &str, value: &Value) {
-    match value {
-        Value::Object(members) => {
-            members.iter().for_each(|(name, value)| add_metrics(found, &format!("{prefix}.{name}"), value));
-        }
-        other => found.extend(number(other).map(|v| (prefix.to_owned(), vec![v]))),
-    }
-}
+/// Where results are stored.
+const STORED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/operations/tests/stored");
 
 /// The same at every run: what a wave gives at a place.
 fn wave(seed: usize, at: usize) -> f64 {
@@ -181,10 +122,10 @@ fn stored_geology() {
     let folder = tempfile::tempdir().unwrap();
     let params = json!({ "samples": 8, "seed": 5, "grid": { "columns": 12, "rows": 8, "first_ring": 20.0, "times": 3 } });
     let done = Trial::new(folder.path().join("out")).params(params).run(&Geology).unwrap();
-    let mut found = Fingerprint::new();
-    add_dataset(&mut found, done.output("reservoirs"));
+    let mut found = Fingerprint::default();
+    found.dataset(done.output("reservoirs"));
     // Single precision.
-    compare(&Geology, 1e-6, &found);
+    found.compare(&Geology, 1e-6, STORED);
 }
 
 #[test]
@@ -194,11 +135,12 @@ fn stored_simulate() {
         .input("reservoirs", Kind::Dataset, reservoirs(folder.path()))
         .run(&Simulate)
         .unwrap();
-    let mut found = Fingerprint::new();
-    add_dataset(&mut found, done.output("solutions"));
+    let mut found = Fingerprint::default();
+    found.dataset(done.output("solutions"));
     // How often Newton iterated, and what rounding left of the mass balance, may depend on the instruction set.
-    found.retain(|name, _| name != "mass_error" && name != "newton_iterations");
-    compare(&Simulate, 1e-4, &found);
+    found.forget("mass_error");
+    found.forget("newton_iterations");
+    found.compare(&Simulate, 1e-4, STORED);
 }
 
 #[test]
@@ -211,17 +153,17 @@ fn stored_encode() {
         .run(&Encode)
         .unwrap();
     let path = done.output("encoded");
-    let mut found = Fingerprint::new();
-    add_dataset(&mut found, path);
+    let mut found = Fingerprint::default();
+    found.dataset(path);
     // Each channel by itself: in the mean over all of them a change of one would drown.
     let x: Vec<f32> = Dataset::open(path).unwrap().read("x").unwrap();
     let cells = ROWS * COLUMNS;
     for (channel, name) in crate::encode::CHANNELS.iter().enumerate() {
         let values: Vec<f64> =
             x[channel * cells..(channel + 1) * cells].iter().map(|v| f64::from(*v)).collect();
-        found.insert(format!("x.{name}"), summary(&values));
+        found.values(&format!("x.{name}"), &values);
     }
-    compare(&Encode, 1e-5, &found);
+    found.compare(&Encode, 1e-5, STORED);
 }
 
 #[test]
@@ -237,9 +179,9 @@ fn stored_evaluate() {
         .input("predictions", Kind::Dataset, pressure)
         .run(&Evaluate)
         .unwrap();
-    let mut found = Fingerprint::new();
-    add_metrics(&mut found, "metrics", &Value::Object(read_metrics(done.output("metrics")).unwrap()));
-    compare(&Evaluate, 1e-5, &found);
+    let mut found = Fingerprint::default();
+    found.metrics(done.output("metrics"));
+    found.compare(&Evaluate, 1e-5, STORED);
 }
 
 #[test]
@@ -247,10 +189,11 @@ fn stored_case_and_compare() {
     let folder = tempfile::tempdir().unwrap();
     let data = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/t1_case.npz");
     let done = Trial::new(folder.path().join("case")).params(json!({ "file": data })).run(&Case).unwrap();
-    let mut found = Fingerprint::new();
-    add_dataset(&mut found, done.output("solutions"));
-    found.retain(|name, _| name != "mass_error" && name != "newton_iterations");
-    compare(&Case, 1e-4, &found);
+    let mut found = Fingerprint::default();
+    found.dataset(done.output("solutions"));
+    found.forget("mass_error");
+    found.forget("newton_iterations");
+    found.compare(&Case, 1e-4, STORED);
 
     let solutions = solutions(folder.path());
     let truth = Dataset::open(&solutions).unwrap();
@@ -269,9 +212,9 @@ fn stored_case_and_compare() {
         .params(json!({ "reference": reference }))
         .run(&Compare)
         .unwrap();
-    let mut found = Fingerprint::new();
-    add_metrics(&mut found, "metrics", &Value::Object(read_metrics(done.output("metrics")).unwrap()));
-    compare(&Compare, 1e-5, &found);
+    let mut found = Fingerprint::default();
+    found.metrics(done.output("metrics"));
+    found.compare(&Compare, 1e-5, STORED);
 }
 
 #[test]
@@ -297,11 +240,11 @@ fn stored_ledger() {
         .run(&Ledger)
         .unwrap();
     let levels = Table::read(done.output("levels")).unwrap();
-    let mut found = Fingerprint::new();
+    let mut found = Fingerprint::default();
     for name in ["plume_mpe", "pressure_mre"] {
         let Some(Column::Float(values)) = levels.column(name) else { panic!("no column {name}") };
-        found.insert(name.into(), values.clone());
+        found.values(name, values);
     }
     // Times are not compared.
-    compare(&Ledger, 1e-3, &found);
+    found.compare(&Ledger, 1e-3, STORED);
 }
