@@ -168,9 +168,7 @@ fn a_full_disk_is_one_clear_message_and_leaves_the_store_whole() {
     assert!(again.starts_with("0\n"), "the runs can be listed: {output}");
     // With more space: what was finished does not run again, and the rest does.
     assert!(output.ends_with("status 0\n"), "{output}");
-    let told = runs.lines().find(|line| line.starts_with('{')).expect("checked above");
-    let told: serde_json::Value = serde_json::from_str(told).unwrap();
-    let done = full.matches("   done  ").count() + told["executed"].as_u64().unwrap() as usize;
+    let done = full.matches("   done  ").count();
     assert!(done > 0 && again.matches("   done  ").count() == 61 - done, "{output}");
 }
 
