@@ -6,6 +6,7 @@ use flow_store::{Computation, Recipe};
 use serde_json::Value;
 
 use super::resolve::Ports;
+use crate::exec;
 
 /// What is to be computed.
 pub(crate) struct Now<'a> {
@@ -29,7 +30,12 @@ pub(crate) fn difference(before: &Computation, now: &Now<'_>) -> String {
         let (old, new) = (before.recipe.version, now.recipe.version);
         parts.push(format!("version of {} {old} → {new}", now.recipe.operation));
     }
-    params("params", &before.recipe.params(), &now.recipe.params(), &mut parts);
+    let (old, new) = (before.recipe.params(), now.recipe.params());
+    if now.recipe.operation == exec::RUN && before.recipe.operation == exec::RUN {
+        command(&old, &new, &mut parts);
+    } else {
+        params("params", &old, &new, &mut parts);
+    }
     if before.recipe.seed != now.recipe.seed {
         parts.push(format!("seed {} → {}", before.recipe.seed, now.recipe.seed));
     }
@@ -40,6 +46,37 @@ pub(crate) fn difference(before: &Computation, now: &Now<'_>) -> String {
         0 => "never computed".to_owned(),
         n if n > SHOWN => format!("{}; and {} more changes", parts[..SHOWN].join("; "), n - SHOWN),
         _ => parts.join("; "),
+    }
+}
+
+/// What is different about a program: its text, the values in it, or its environment.
+fn command(old: &Value, new: &Value, parts: &mut Vec<String>) {
+    let (mut was, mut is) = (old["run"].clone(), new["run"].clone());
+    if crate::key::canonical(&was) != crate::key::canonical(&is) {
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        take_values(&mut was, &mut before);
+        take_values(&mut is, &mut after);
+        if was == is && before.len() == after.len() {
+            let changed = before.iter().zip(&after).filter(|(old, new)| old != new);
+            parts.extend(changed.map(|(old, new)| format!("run: a value {} → {}", shown(old), shown(new))));
+        } else {
+            parts.push("run: the command's text".to_owned());
+        }
+    }
+    params("env", &old["env"], &new["env"], parts);
+}
+
+/// Takes the values out of a command, in order.
+fn take_values(command: &mut Value, values: &mut Vec<Value>) {
+    match command {
+        Value::Object(map) => {
+            if let Some(value) = map.get_mut("value") {
+                values.push(value.take());
+            }
+            map.values_mut().for_each(|inner| take_values(inner, values));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|inner| take_values(inner, values)),
+        _ => {}
     }
 }
 
@@ -83,6 +120,11 @@ fn inputs(before: &Computation, ports: &Ports, parts: &mut Vec<String>) {
         let changed: Vec<_> = old.iter().zip(new).filter(|(old, new)| old.digest != new.digest).collect();
         match changed.as_slice() {
             [] => {}
+            // Of a program's own files the name says it all.
+            [(_, new)] if port.starts_with("file:") || port.starts_with("program:") => {
+                let path = new.path.as_deref().unwrap_or(std::path::Path::new(port));
+                parts.push(format!("{} changed", path.display()));
+            }
             [(old, new)] => parts.push(format!(
                 "input data changed: {port} from {} ({} → {})",
                 old.from,

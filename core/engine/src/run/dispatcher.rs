@@ -316,7 +316,9 @@ impl Dispatcher<'_> {
     }
 
     pub(super) fn log(&mut self, id: NodeId, level: &str, message: String) {
-        self.nodes[id.0].log(level, message.clone());
+        if !self.nodes[id.0].log(level, message.clone()) {
+            return;
+        }
         let node = self.parts.graph.node(id).name.clone();
         (self.parts.sink)(&Event::Log { node, level: level.to_owned(), message });
     }
@@ -362,9 +364,8 @@ impl Dispatcher<'_> {
     }
 
     pub(super) fn fail(&mut self, id: NodeId, failure: Failure) {
-        let logs: Vec<_> = failure.stderr.clone();
         let progress = &mut self.nodes[id.0];
-        logs.into_iter().for_each(|line| progress.log("stderr", line));
+        progress.keep_last(&failure.stderr);
         progress.failure = Some(failure);
         self.commit(id, NodeState::Failed, None);
     }
