@@ -49,6 +49,7 @@ pub(crate) fn read(symbols: &[Symbol], values: &[Option<String>]) -> Result<Line
         frames: vec![Frame::commands()],
         documents: Vec::new(),
         lost: false,
+        seen: 0,
     };
     reader.read()?;
     Ok(reader.line)
@@ -117,6 +118,8 @@ struct Reader<'a> {
     documents: Vec<(String, bool)>,
     /// What looked like arithmetic was something else.
     lost: bool,
+    /// How many references there were.
+    seen: usize,
 }
 
 type Read = Result<(), Misplaced>;
@@ -175,6 +178,8 @@ impl Reader<'_> {
         if self.frames.len() > 1 && !self.lost {
             return Err(open_end());
         }
+        // Each was looked at, or has ended the reading: none can slip through.
+        debug_assert_eq!(self.seen, self.values.len());
         Ok(())
     }
 
@@ -194,6 +199,7 @@ impl Reader<'_> {
             let help = "put a space between the two parentheses of `((`";
             return Err(Misplaced { help, ..refused(number, "after parentheses that cannot be told from arithmetic") });
         }
+        self.seen += 1;
         let quoted = kind == Kind::Double;
         self.line.places[number].quoted = quoted;
         let value = self.values[number].as_deref();
@@ -278,7 +284,7 @@ impl Reader<'_> {
     fn in_braces(&mut self, c: char, in_double: bool) -> Read {
         match c {
             '}' => drop(self.frames.pop()),
-            '\\' => self.at += 1,
+            '\\' => self.skip_escaped()?,
             '\'' if !in_double => self.single()?,
             '"' => self.open_double(),
             '`' => self.backticks()?,
@@ -300,7 +306,7 @@ impl Reader<'_> {
                 }
                 self.frames.pop();
             }
-            '\\' => self.at += 1,
+            '\\' => self.skip_escaped()?,
             '\'' => self.single()?,
             '"' => self.open_double(),
             '`' => self.backticks()?,
@@ -308,6 +314,14 @@ impl Reader<'_> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Behind a backslash that keeps what follows, where that is not looked at.
+    fn skip_escaped(&mut self) -> Read {
+        match self.next() {
+            Some(Symbol::Reference(number)) => Err(after_backslash(number)),
+            _ => Ok(()),
+        }
     }
 
     fn open_double(&mut self) {
@@ -439,19 +453,21 @@ impl Reader<'_> {
             self.at += 1;
         }
         let mut delimiter = String::new();
+        let mut quote = None;
         loop {
             match self.symbols.get(self.at) {
                 Some(Symbol::Reference(number)) => {
                     return Err(refused(*number, "in the delimiter of a here-document"));
                 }
-                Some(Symbol::Char(c)) if !c.is_whitespace() && !";&|<>()".contains(*c) => {
-                    if !matches!(c, '\'' | '"' | '\\') {
-                        delimiter.push(*c);
-                    }
-                    self.at += 1;
+                Some(Symbol::Char(c)) if quote == Some(*c) => quote = None,
+                Some(Symbol::Char(c @ ('\'' | '"'))) if quote.is_none() => quote = Some(*c),
+                Some(Symbol::Char('\\')) if quote.is_none() => {}
+                Some(Symbol::Char(c)) if quote.is_some() || !(c.is_whitespace() || ";&|<>()".contains(*c)) => {
+                    delimiter.push(*c);
                 }
                 _ => break,
             }
+            self.at += 1;
         }
         self.documents.push((delimiter, tabs));
         Ok(())
@@ -538,4 +554,101 @@ fn after_backslash(reference: usize) -> Misplaced {
 
 fn open_end() -> Misplaced {
     Misplaced { reference: None, message: "a quote or a parenthesis is not closed", help: "close it" }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A line in which `@` is a reference.
+    fn symbols(line: &str) -> (Vec<Symbol>, Vec<Option<String>>) {
+        let (mut symbols, mut values) = (Vec::new(), Vec::new());
+        for c in line.chars() {
+            if c == '@' {
+                symbols.push(Symbol::Reference(values.len()));
+                values.push(None);
+            } else {
+                symbols.push(Symbol::Char(c));
+            }
+        }
+        (symbols, values)
+    }
+
+    fn line(text: &str) -> Result<Line, Misplaced> {
+        let (symbols, values) = symbols(text);
+        read(&symbols, &values)
+    }
+
+    fn refused(text: &str) -> &'static str {
+        line(text).expect_err(text).message
+    }
+
+    /// `q` in double quotes, `a` a word of its own, `.` neither, `b` both.
+    fn places(text: &str) -> String {
+        let place = |place: &Place| match (place.quoted, place.alone) {
+            (true, true) => 'b',
+            (true, false) => 'q',
+            (false, true) => 'a',
+            (false, false) => '.',
+        };
+        line(text).unwrap_or_else(|problem| panic!("{text}: {problem:?}")).places.iter().map(place).collect()
+    }
+
+    #[test]
+    fn places_of_references() {
+        assert_eq!(places("cat @ \"@\" x@ \"y @\" > @"), "ab.q.");
+        assert_eq!(places("x=@ y=\"@\"; @ | @&& (@)"), ".qaaa");
+        assert_eq!(places("a 'it''s' @ it\\'s @ \"it's @\" @"), "aaqa");
+        assert_eq!(places("echo \"$(cat @ \"@\")\" @ \"${x:-'}'}\" @"), "abaa");
+        assert_eq!(places("echo ${x#a} $# @ # it's a comment\ncat @"), "aa");
+        assert_eq!(places("case $x in a) cat @;; (b) cat @;; esac; echo \"@\""), "aab");
+        assert_eq!(places("echo \"$(case $x in a) cat @;; esac)@\""), "aq");
+        assert_eq!(places("echo case \"$(echo esac)\" @"), "a");
+        assert_eq!(places("cat <<EOF\nit's \"$(not\nEOF\ncat @"), "a");
+        assert_eq!(places("cat <<-'E F' - <<X; cat @\n\tE F\n'\nX\ncat \"@\""), "a.".replace('.', "b"));
+        assert_eq!(places("cat <<< @; echo $((1 << 2)) @; ((i++)); echo @"), "aaa");
+        assert_eq!(places("echo `it \\` is` @ $'it\\'s' @ $\"@\""), "aa.".replace('.', "q"));
+        assert_eq!(places("for f in @; do cat \"$f\"; done > >(tee @)"), "aa");
+        assert_eq!(places("a \\\n @"), "a");
+    }
+
+    #[test]
+    fn places_where_a_value_would_become_text_of_the_script() {
+        assert_eq!(refused("grep '@'"), "inside single quotes");
+        assert_eq!(refused("cat `ls @`"), "inside backticks");
+        assert_eq!(refused("echo \"`ls @`\""), "inside backticks");
+        assert_eq!(refused("echo $'@'"), "inside `$'…'`");
+        assert_eq!(refused("ls # @"), "in a comment");
+        assert_eq!(refused("cat <<X\n@\nX"), "in a here-document");
+        assert_eq!(refused("cat <<@\nX"), "in the delimiter of a here-document");
+        assert_eq!(refused("echo ${x:-@}"), "inside `${…}`");
+        assert_eq!(refused("echo \"${x:-\"@\"}\""), "inside `${…}`");
+        assert_eq!(refused("echo $((@ + 1))"), "inside arithmetic, `((…))`");
+        assert_eq!(refused("((@ > 1)) && ls"), "inside arithmetic, `((…))`");
+        assert_eq!(refused("echo \\@"), "behind a backslash");
+        assert_eq!(refused("echo \"\\@\""), "behind a backslash");
+        assert_eq!(refused("((ls); echo) | cat @"), "after parentheses that cannot be told from arithmetic");
+        assert_eq!(refused("echo 'a"), "a quote or a parenthesis is not closed");
+        assert_eq!(refused("echo \"$(a"), "a quote or a parenthesis is not closed");
+    }
+
+    #[test]
+    fn words_that_name_something() {
+        let words = |text: &str| line(text).unwrap().words;
+        assert_eq!(words("python 'my fit.py' --n=3 < in.txt > out.txt 2>> err.txt"), ["python", "my fit.py", "--n=3", "in.txt", "2"]);
+        assert_eq!(words("a\\ b $c *.txt \"d\"'e' x@ ~/f \"$g\" # h"), ["a b", "de"]);
+        assert_eq!(words("echo \"$(sh a.sh)\"; (b.sh)|c.sh&d.sh"), ["echo", "sh", "a.sh", "b.sh", "c.sh", "d.sh"]);
+        let known = read(&[Symbol::Char('a'), Symbol::Char('/'), Symbol::Reference(0)], &[Some("b c".into())]);
+        assert_eq!(known.unwrap().words, ["a/b c"]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_to_its_end(text in "[@a '\"\\\\$`(){};|&<>#\\n=*~-]{0,40}") {
+            let _ = line(&text);
+        }
+    }
 }

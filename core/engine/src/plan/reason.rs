@@ -113,6 +113,11 @@ fn inputs(before: &Computation, ports: &Ports, parts: &mut Vec<String>) {
     }
     for (port, new) in ports {
         let old = old.remove(port.as_str()).unwrap_or_default();
+        // A program's own files come and go with its text.
+        let own = port.starts_with("file:");
+        if old.len() != new.len() && own {
+            continue;
+        }
         if old.len() != new.len() {
             parts.push(format!("input {port}: {} → {}", items(old.len()), items(new.len())));
             continue;
@@ -121,9 +126,9 @@ fn inputs(before: &Computation, ports: &Ports, parts: &mut Vec<String>) {
         match changed.as_slice() {
             [] => {}
             // Of a program's own files the name says it all.
-            [(_, new)] if port.starts_with("file:") || port.starts_with("program:") => {
-                let path = new.path.as_deref().unwrap_or(std::path::Path::new(port));
-                parts.push(format!("{} changed", path.display()));
+            [_] if port.starts_with("file:") || port.starts_with("program:") => {
+                let name = port.split_once(':').map_or(port.as_str(), |(_, name)| name);
+                parts.push(format!("{name} changed"));
             }
             [(old, new)] => parts.push(format!(
                 "input data changed: {port} from {} ({} → {})",
@@ -134,7 +139,7 @@ fn inputs(before: &Computation, ports: &Ports, parts: &mut Vec<String>) {
             several => parts.push(format!("input data changed: {port}, {}", items(several.len()))),
         }
     }
-    for port in old.into_keys() {
+    for port in old.into_keys().filter(|port| !port.starts_with("file:")) {
         parts.push(format!("input {port} is no longer connected"));
     }
 }
