@@ -25,6 +25,7 @@ pub fn serve(plugins: Vec<Plugin>) -> io::Result<()> {
     processes::adopt_orphans();
     // Whatever runs, this thread waits for requests: it notices at once when the engine has gone.
     let gone = || {
+        let _starting = processes::starting();
         processes::kill_descendants(nix::unistd::getpid());
         std::process::exit(0)
     };
@@ -164,9 +165,8 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
 /// Of this process, and of the programs that it has started and that have ended.
 fn cpu_seconds() -> f64 {
     let whose = [UsageWho::RUSAGE_SELF, UsageWho::RUSAGE_CHILDREN].map(|who| {
-        getrusage(who).map_or(0, |usage| {
-            usage.user_time().num_microseconds() + usage.system_time().num_microseconds()
-        })
+        getrusage(who)
+            .map_or(0, |usage| usage.user_time().num_microseconds() + usage.system_time().num_microseconds())
     });
     whose.iter().sum::<i64>() as f64 * 1e-6
 }

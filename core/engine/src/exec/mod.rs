@@ -45,8 +45,9 @@ pub(crate) fn spec() -> Spec {
 #[serde(deny_unknown_fields)]
 #[schemars(crate = "flow_plugin::schemars")]
 pub(crate) struct With {
-    /// A line for the shell (`bash -euo pipefail`), or a list: a program and its arguments, run without a
-    /// shell. `${{ inputs.NAME }}` and `${{ outputs.NAME }}` are paths.
+    /// A line for the shell (`bash -euo pipefail`), or a list: a program and its arguments.
+    ///
+    /// `${{ inputs.NAME }}` and `${{ outputs.NAME }}` are paths. A list is run without a shell.
     run: Line,
     /// Environment variables that the program sees. Their values count as parameters.
     #[serde(default)]

@@ -40,7 +40,9 @@ impl Operation for Run {
     fn run(&self, command: Command, context: &Context) -> Result<()> {
         let mut program = prepare(&command, context)?;
         let name = program.get_program().to_owned();
+        let starting = processes::starting();
         let child = program.spawn().map_err(|error| not_started(&name, &error))?;
+        drop(starting);
         let group = Pid::from_raw(child.id().cast_signed());
         let cancel = context.on_cancel(move || {
             // An error means that it has ended already.
@@ -80,8 +82,9 @@ workflow file.
 * `${{ outputs.NAME }}` is the path at which to write an output.
 * Other expressions give their value. Each is exactly one word, whatever is in it; a list is one word each.
 
-The program sees the environment variables that `env` lists, and PATH, HOME, USER, LOGNAME, TMPDIR, LANG
-(`C.UTF-8`) and the usual variables for the number of threads, which is `cpus` of the stage's `resources`.
+The program sees the environment variables that `env` lists, and PATH, HOME, USER, LOGNAME, TMPDIR, SHELL and
+the usual variables for the number of threads, which is `cpus` of the stage's `resources`. So the locale is `C`
+unless `env` lists LANG or LC_ALL.
 
 A word of the command that names a file below the root folder, such as `scripts/fit.py`, is an input: when its
 content changes the stage runs again. `flow plan` shows these files; `untracked: [WORD]` leaves some out.
@@ -95,9 +98,12 @@ content changes the stage runs again. `flow plan` shows these files; `untracked:
 /// The program, its arguments and its environment.
 fn prepare(command: &Command, context: &Context) -> Result<std::process::Command> {
     let folder = command.folder.as_deref().unwrap_or(Path::new("."));
+    let mut shell = None;
     let mut program = match &command.run {
         super::Run::Shell(pieces) => {
-            let mut program = std::process::Command::new(find(OsStr::new("bash"), folder)?);
+            let bash = find(OsStr::new("bash"), folder)?;
+            let mut program = std::process::Command::new(&bash);
+            shell = Some(bash);
             let (script, values) = script(pieces, command, context)?;
             // The name is what bash puts before its messages.
             program.args(["-euo", "pipefail", "-c"]).arg(script).arg(context.node()).args(values);
@@ -120,7 +126,8 @@ fn prepare(command: &Command, context: &Context) -> Result<std::process::Command
         .current_dir(folder)
         .env_clear()
         .envs(PASSED.iter().filter_map(|name| Some((*name, std::env::var_os(name)?))))
-        .env("LANG", "C.UTF-8")
+        // Without it bash would look the user up.
+        .envs(shell.map(|shell| ("SHELL", shell)))
         .envs(THREADS.iter().map(|name| (*name, &threads)))
         .envs(command.env.iter().filter_map(|(name, value)| Some((name, value.as_ref()?))));
     for (name, _) in command.env.iter().filter(|(_, value)| value.is_none()) {
@@ -307,7 +314,8 @@ fn ended(status: ExitStatus) -> Error {
         let name = Signal::try_from(number).map_or("", Signal::as_str);
         let error = Error::failed(format!("the command was ended by signal {number} ({name})"));
         return if number == nix::libc::SIGKILL {
-            error.hint("the system does so when memory runs out; `resources: { memory: … }` keeps others away")
+            error
+                .hint("the system does so when memory runs out; `resources: { memory: … }` keeps others away")
         } else {
             error
         };

@@ -18,6 +18,7 @@ use super::writer::{Ended, Writer, Written};
 use super::{Error, Options, machine};
 use crate::catalog::Catalog;
 use crate::event::{Event, Failure, Summary};
+use crate::exec;
 use crate::graph::{Graph, NodeId};
 use crate::plan::{self, History, Resolver};
 
@@ -336,7 +337,11 @@ impl Dispatcher<'_> {
                 self.short = (self.short.0 + usage.wall_s, self.short.1 + 1);
                 let changed = progress.ports.as_ref().and_then(|p| self.parts.resolver.changed_external(p));
                 if let Some(path) = changed {
-                    self.fail(id, Failure::new(format!("input changed while it ran: {}", path.display())));
+                    let mut failure = Failure::new(format!("input changed while it ran: {}", path.display()));
+                    failure.hint = (node.operation == exec::RUN).then(|| {
+                        "a file that the program itself writes belongs under `untracked`".to_owned()
+                    });
+                    self.fail(id, failure);
                     return;
                 }
                 progress.take_outputs(&outputs);

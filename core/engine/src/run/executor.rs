@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use flow_plugin::artifact::digest;
 use flow_plugin::protocol::{Job, Number, Reply, Request, Usage};
-use flow_plugin::{ErrorKind, Kind, Level};
+use flow_plugin::{ErrorKind, Kind, Level, processes};
 use flow_store::{Content, INLINE_LIMIT, NewArtifact};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::Program;
-use super::worker::{Broken, Said, Worker};
+use super::worker::{Broken, Crew, Said, Worker};
 use crate::event::{Failure, clip};
 use crate::graph::NodeId;
 
@@ -70,6 +70,7 @@ pub(super) enum Stop {
 pub(super) struct Executor {
     program: Arc<Program>,
     idle: Arc<Idle>,
+    crew: Crew,
     stop: watch::Sender<Stop>,
     reports: mpsc::UnboundedSender<Report>,
 }
@@ -81,16 +82,21 @@ impl Executor {
     pub(super) fn new(program: Program) -> (Self, mpsc::UnboundedReceiver<Report>) {
         let (reports, receiver) = mpsc::unbounded_channel();
         let (stop, _) = watch::channel(Stop::No);
-        (Self { program: Arc::new(program), idle: Arc::default(), stop, reports }, receiver)
+        // What a worker that dies leaves behind is found among the children of this process.
+        processes::adopt_orphans();
+        let crew = Crew::default();
+        (Self { program: Arc::new(program), idle: Arc::default(), crew, stop, reports }, receiver)
     }
 
     /// Starts a unit of work. Its end is reported whatever happens.
     pub(super) fn start(&self, task: Task) {
-        let (program, idle) = (self.program.clone(), self.idle.clone());
+        let (program, idle, crew) = (self.program.clone(), self.idle.clone(), self.crew.clone());
         let (stop, reports) = (self.stop.subscribe(), self.reports.clone());
         tokio::spawn(async move {
             let node = task.node;
-            let end = Unit { task, stop, reports: &reports, tail: VecDeque::new() }.run(&program, &idle).await;
+            let end = Unit { task, stop, reports: &reports, tail: VecDeque::new() }
+                .run(&program, &idle, &crew)
+                .await;
             // The dispatcher ends only after every report that it waits for.
             let _ = reports.send(Report::Ended { node, end });
         });
@@ -120,12 +126,12 @@ enum Asked {
 }
 
 impl Unit<'_> {
-    async fn run(mut self, program: &Program, idle: &Idle) -> End {
+    async fn run(mut self, program: &Program, idle: &Idle, crew: &Crew) -> End {
         let threads = self.task.job.threads;
         let pooled = idle.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&threads).and_then(Vec::pop);
         let worker = match pooled {
             Some(worker) => Ok(worker),
-            None => Worker::start(program, threads).await,
+            None => Worker::start(program, threads, crew).await,
         };
         let mut worker = match worker {
             Ok(worker) => worker,
@@ -144,16 +150,7 @@ impl Unit<'_> {
                 match asked {
                     Some(Asked::Interrupted) => End::Cancelled,
                     Some(Asked::TimedOut) => self.failed(self.timed_out(), None, Usage::default(), true),
-                    Some(Asked::Memory(used)) => {
-                        let limit = self.task.memory.unwrap_or(0);
-                        let message = format!(
-                            "it used {} MiB of memory, and its limit is {} MiB",
-                            used >> 20,
-                            limit >> 20
-                        );
-                        let hint = Some("raise `resources: { memory: … }` of the stage".to_owned());
-                        self.failed(message, hint, Usage::default(), false)
-                    }
+                    Some(Asked::Memory(used)) => self.over_limit(used, Usage::default()),
                     None => self.failed(broken_message(&broken), None, Usage::default(), true),
                 }
             }
@@ -245,6 +242,8 @@ impl Unit<'_> {
             Reply::Failed { error, usage, .. } => {
                 self.hear(worker.last_lines());
                 Some(match (error.kind, asked) {
+                    // What it had started was killed first, and it noticed.
+                    (_, Some(Asked::Memory(used))) => self.over_limit(used, usage),
                     (ErrorKind::Cancelled, Some(Asked::TimedOut)) => {
                         self.failed(self.timed_out(), None, usage, true)
                     }
@@ -275,6 +274,12 @@ impl Unit<'_> {
     fn failed(&self, message: String, hint: Option<String>, usage: Usage, again: bool) -> End {
         let stderr = self.tail.iter().cloned().collect();
         End::Failed { failure: Failure { message: clip(message), hint, stderr }, usage, again }
+    }
+
+    fn over_limit(&self, used: u64, usage: Usage) -> End {
+        let limit = self.task.memory.unwrap_or(0);
+        let message = format!("it used {} MiB of memory, and its limit is {} MiB", used >> 20, limit >> 20);
+        self.failed(message, Some("raise `resources: { memory: … }` of the stage".to_owned()), usage, false)
     }
 
     fn timed_out(&self) -> String {

@@ -1,8 +1,9 @@
 //! One worker process, and the conversation with it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use flow_plugin::processes;
@@ -34,6 +35,27 @@ pub(super) struct Worker {
     silent: bool,
     chunk: Box<[u8; 8 << 10]>,
     lines: Lines,
+    crew: Crew,
+}
+
+/// The workers that live. Any other child of the coordinator is what a worker that died has left behind.
+#[derive(Clone, Default)]
+pub(super) struct Crew(Arc<Mutex<BTreeSet<Pid>>>);
+
+impl Crew {
+    fn members(&self) -> MutexGuard<'_, BTreeSet<Pid>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends what workers that died have left behind.
+    fn end_orphans(&self) {
+        processes::kill_found(|| {
+            let crew = self.members();
+            let orphans =
+                processes::children(nix::unistd::getpid()).into_iter().filter(|id| !crew.contains(id));
+            orphans.flat_map(|id| processes::descendants(id).into_iter().chain([id])).collect()
+        });
+    }
 }
 
 /// What a worker has to say.
@@ -62,7 +84,7 @@ pub(super) enum Broken {
 
 impl Worker {
     /// Starts a worker whose libraries use this many threads.
-    pub(super) async fn start(program: &Program, threads: usize) -> Result<Self, Broken> {
+    pub(super) async fn start(program: &Program, threads: usize, crew: &Crew) -> Result<Self, Broken> {
         let threads = threads.to_string();
         let mut child = Command::new(&program.path)
             .args(&program.args)
@@ -79,12 +101,15 @@ impl Worker {
         let missing = || Broken::Talk("a worker was started without its pipes".into());
         let group =
             child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw).ok_or_else(missing)?;
+        // Before anything else happens: a child that is not of the crew is taken for an orphan.
+        crew.members().insert(group);
         let stdin = child.stdin.take().ok_or_else(missing)?;
         let stdout = BufReader::with_capacity(64 << 10, child.stdout.take().ok_or_else(missing)?);
         let stderr = child.stderr.take().ok_or_else(missing)?;
         let (line, out) = (Vec::new(), Vec::new());
         let (silent, chunk, lines) = (false, Box::new([0; 8 << 10]), Lines::default());
-        let mut worker = Self { child, group, stdin, stdout, line, out, stderr, silent, chunk, lines };
+        let mut worker =
+            Self { child, group, stdin, stdout, line, out, stderr, silent, chunk, lines, crew: crew.clone() };
         worker.greet().await?;
         Ok(worker)
     }
@@ -160,6 +185,8 @@ impl Worker {
     /// Waits for the process, whose output has ended.
     async fn ended(&mut self) -> Broken {
         let status = tokio::time::timeout(END_WAIT, self.child.wait()).await;
+        self.kill_group();
+        self.crew.end_orphans();
         Broken::Ended(status.ok().and_then(io::Result::ok))
     }
 
@@ -205,6 +232,7 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         self.kill_group();
+        self.crew.members().remove(&self.group);
     }
 }
 

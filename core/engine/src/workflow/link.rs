@@ -70,11 +70,10 @@ pub(super) fn link<'a>(file: &'a File, catalog: &'a Catalog, problems: &mut Diag
                             publish.key_span,
                             format!("`{}` has no output `{}`", spec.name, publish.key),
                         )
-                        .maybe_help(did_you_mean(
-                            &publish.key,
-                            names,
-                            "its outputs are",
-                        )),
+                        .maybe_help(
+                            did_you_mean(&publish.key, names, "its outputs are")
+                                .or_else(|| programs::help_declare(spec, &publish.key)),
+                        ),
                     );
                 }
             }
@@ -111,7 +110,10 @@ pub(super) fn check_output(reference: &Reference, linked: &Linked<'_>, problems:
             port.span,
             format!("the stage `{}` (`{}`) has no output `{}`", reference.stage.text, spec.name, port.text),
         )
-        .maybe_help(did_you_mean(&port.text, names, "its outputs are")),
+        .maybe_help(
+            did_you_mean(&port.text, names, "its outputs are")
+                .or_else(|| programs::help_declare(spec, &port.text)),
+        ),
     );
     false
 }
@@ -288,9 +290,7 @@ pub(super) fn is_resolved(connection: &Connection, linked: &Linked<'_>) -> bool 
     !matches!(connection, Connection::Broken)
         && connection.references().iter().all(|r| {
             linked.stage(&r.stage.text).is_some_and(|stage| {
-                linked
-                    .spec(stage)
-                    .is_none_or(|spec| spec.outputs.iter().any(|port| port.name == r.port.text))
+                linked.spec(stage).is_none_or(|spec| spec.outputs.iter().any(|port| port.name == r.port.text))
             })
         })
 }

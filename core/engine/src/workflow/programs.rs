@@ -22,7 +22,9 @@ pub(super) fn outputs(stage: &StageDecl, problems: &mut Diagnostics) -> Spec {
                 Data::Text(text) => format!("`{text}` is not a kind that a program can put out"),
                 _ => "the kind of an output is a word".to_owned(),
             };
-            problems.push(Diagnostic::at(entry.value.span, found).help(format!("the kinds are {}", list(&kinds))));
+            problems.push(
+                Diagnostic::at(entry.value.span, found).help(format!("the kinds are {}", list(&kinds))),
+            );
         }
         // An output of a wrong kind is there all the same: what reads it is not to blame.
         spec = spec.output(Port::new(&entry.key, kind.unwrap_or(Kind::File), "An output of the program."));
@@ -38,6 +40,11 @@ pub(super) fn refuse_outputs(stage: &StageDecl, spec: &Spec, problems: &mut Diag
         let problem = Diagnostic::at(*span, message);
         problems.push(problem.help(format!("remove `outputs`; only `{}` declares any", exec::RUN)));
     }
+}
+
+/// What to do about an output that a program does not declare.
+pub(super) fn help_declare(spec: &Spec, output: &str) -> Option<String> {
+    (spec.name == exec::RUN).then(|| format!("a program declares it: `outputs: {{ {output}: file }}`"))
 }
 
 /// Adds the inputs of programs: any name, and the kind of what is connected.

@@ -431,12 +431,13 @@ impl Reader<'_> {
     }
 }
 
-fn is_name(text: &str) -> bool {
+pub(super) fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
 }
 
 fn bad_name(word: &Word, what: &str) -> Diagnostic {
-    Diagnostic::at(word.span, format!("`{}` cannot be the name of a {what}", word.text))
+    let article = if what.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    Diagnostic::at(word.span, format!("`{}` cannot be the name of {article} {what}", word.text))
         .help("names start with a letter and go on with letters, digits, `_` and `-`")
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use flow_plugin::{Kind, Spec};
 use serde_json::{Map, Value};
 
-use super::super::file::StageDecl;
+use super::super::file::{StageDecl, is_name};
 use super::super::programs;
 use super::super::tree::{Data, Entry, Tree, within};
 use super::{Builder, Given};
@@ -105,9 +105,7 @@ impl Builder<'_> {
             _ => None,
         });
         let resources: Map<String, Value> = resources
-            .filter_map(|text| {
-                Some((text.clone(), crate::expr::parse(text).ok()?.eval(scope).ok()?))
-            })
+            .filter_map(|text| Some((text.clone(), crate::expr::parse(text).ok()?.eval(scope).ok()?)))
             .collect();
         if !resources.is_empty() {
             unkeyed.insert("resources".to_owned(), resources.into());
@@ -119,7 +117,8 @@ impl Builder<'_> {
     /// The command in parts: for a list one list for each argument, for a line a single one.
     fn parts(&mut self, run: &Tree, facts: &Facts<'_, '_>) -> Option<Vec<Vec<Part>>> {
         let problem = |tree: &Tree, what: &str| {
-            Diagnostic::at(tree.span, format!("{what} must be a text")).label(format!("this is {}", tree.describe()))
+            Diagnostic::at(tree.span, format!("{what} must be a text"))
+                .label(format!("this is {}", tree.describe()))
         };
         let items = match &run.data {
             Data::List(items) => items.as_slice(),
@@ -144,10 +143,12 @@ impl Builder<'_> {
             sound &= parts.is_some();
             all.extend(parts);
         }
-        let texts = || all.iter().flatten().filter_map(|part| match part {
-            Part::Text(text) => Some(text.as_str()),
-            Part::Reference(reference) => reference.text.as_deref(),
-        });
+        let texts = || {
+            all.iter().flatten().filter_map(|part| match part {
+                Part::Text(text) => Some(text.as_str()),
+                Part::Reference(reference) => reference.text.as_deref(),
+            })
+        };
         let written = all.iter().flatten().any(|part| match part {
             Part::Text(text) => !text.trim().is_empty(),
             Part::Reference(_) => true,
@@ -277,8 +278,9 @@ impl Builder<'_> {
         };
         let many = root == "inputs" && programs::is_many(port);
         if list && !many {
-            let problem = Diagnostic::at(span, format!("the input `{name}` is one artifact, not a collection"));
-            self.problems.push(problem.help(format!("its path is `${{{{ inputs.{name} }}}}`")));
+            let problem =
+                Diagnostic::at(span, format!("the input `{name}` is one artifact, not a collection"));
+            self.problems.push(problem.help(format!("its path is {}", reference("inputs", name))));
             return None;
         }
         let name = name.to_owned();
@@ -295,11 +297,12 @@ impl Builder<'_> {
             let mentioned = parts.iter().flatten().any(|part| {
                 matches!(part, Part::Reference(Reference { symbol: Symbol::Output(name), .. }) if *name == output.key)
             });
-            if !mentioned {
-                let name = &output.key;
-                let message = format!("the command does not write the output `{name}`");
+            // A bad name has been reported.
+            if !mentioned && is_name(&output.key) {
+                let message = format!("the command does not write the output `{}`", output.key);
                 let problem = Diagnostic::at(output.key_span, message);
-                self.problems.push(problem.help(format!("its path is `${{{{ outputs.{name} }}}}`")));
+                self.problems
+                    .push(problem.help(format!("its path is {}", reference("outputs", &output.key))));
             }
         }
     }
@@ -341,7 +344,8 @@ impl Builder<'_> {
                 if reference.several && !place.alone {
                     sound = false;
                     let problem = Diagnostic::at(reference.span, "this stands for several words");
-                    self.problems.push(problem.help("let it stand by itself, with a space before and behind"));
+                    self.problems
+                        .push(problem.help("let it stand by itself, with a space before and behind"));
                 }
                 let symbol = reference.symbol.clone();
                 Some(if place.quoted { Piece::Quoted { quoted: symbol } } else { Piece::Plain(symbol) })
@@ -358,8 +362,8 @@ impl Builder<'_> {
             return;
         }
         let Some(path) = plain(&path) else { return };
-        let root = &self.place.root;
-        if !path.starts_with(root) || path.starts_with(root.join(".flow")) {
+        let Some(root) = plain(&self.place.root) else { return };
+        if !path.starts_with(&root) || path.starts_with(root.join(".flow")) {
             return;
         }
         self.external_file(format!("file:{word}"), &path, span, inputs);
@@ -394,7 +398,10 @@ impl Builder<'_> {
     /// The value of an environment variable that counts.
     fn variable(&mut self, name: &str, span: Span) -> Option<String> {
         let problem = if name.is_empty() || name.contains(['=', '\0']) {
-            Some((format!("`{name}` cannot be the name of an environment variable"), "`env` is a list of names"))
+            Some((
+                format!("`{name}` cannot be the name of an environment variable"),
+                "`env` is a list of names",
+            ))
         } else {
             match std::env::var_os(name).map(std::ffi::OsString::into_string) {
                 None => None,
@@ -430,6 +437,15 @@ fn arguments(parts: &[Vec<Part>]) -> (Run, Vec<String>) {
     });
     let arguments = arguments.collect();
     (Run::Arguments(arguments), words)
+}
+
+/// How a port is written in an expression.
+fn reference(root: &str, name: &str) -> String {
+    if name.contains('-') {
+        format!("`${{{{ {root}['{name}'] }}}}`")
+    } else {
+        format!("`${{{{ {root}.{name} }}}}`")
+    }
 }
 
 /// `a.b`, `a['b']`: what it is a member of, and its name.
