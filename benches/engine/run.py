@@ -207,7 +207,7 @@ def main():
         cold, idle = side.medians()
         row = f"{side.name:12}{side.rounds:8}{cold / (n + 1):15.3f}{idle:12.1f}"
         print(f"{row}{cold / flow_cold:13.2f}{idle / flow_idle:14.2f}")
-    print("\nflow")
+    print("\nflow (goals are for 1000 nodes)")
     verdict("cold run", flow_cold / (n + 1), 0.5, "ms/node")
     verdict("run with nothing to do", flow_idle, 40, "ms")
     verdict("cached run of 10 nodes", ten.medians()[1], 20, "ms")

@@ -115,6 +115,36 @@ stages: { text: { uses: demo/text, with: { text: '${{ params.word }}' } } }
 }
 
 #[test]
+fn requests_that_name_nothing_or_too_little() {
+    let text = "flow: 1\nstages: { text: { uses: demo/text, with: { text: a } } }\n";
+    let folder = folder(&[("a.yaml", text)]);
+    assert_snapshot!(refused(folder.path(), &["run", "--force", "txt"]), @r"
+    error: there is no stage or node `txt` to force
+    help: did you mean `text`?
+    ");
+    assert_snapshot!(refused(folder.path(), &["get", "text.text"]), @r"
+    error: expected an output, and where to put it
+    help: for example `flow get ccs evaluate.cases cases.csv`
+    ");
+    assert_snapshot!(refused(folder.path(), &["run", "--set", "text=b"]), @r"
+    error: there is no parameter `text`
+     --> command line:1:7
+      |
+    1 | --set text=b
+      |       ^^^^
+      |
+    help: parameters of a stage are set with `--set text.with.NAME=VALUE`
+
+    1 problem found; nothing was run
+    ");
+    assert_snapshot!(refused(folder.path(), &["runs", "--limit", "x"]), @r"
+    error: invalid value 'x' for '--limit <N>': expected a whole number from 1 on
+
+    For more information, try '--help'.
+    ");
+}
+
+#[test]
 fn an_operation_that_is_not_there() {
     let folder = folder(&[]);
     assert_snapshot!(refused(folder.path(), &["plugins", "demo/jion"]), @r"

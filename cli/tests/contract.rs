@@ -133,6 +133,8 @@ fn a_full_disk_is_one_clear_message_and_leaves_the_store_whole() {
     ));
     fs::create_dir(project.path("small")).unwrap();
     let script = "mount -t tmpfs -o size=1m none small || exit 77
+        $FLOW run w.yaml --store small/.flow --cores 1 --format json 2>/dev/null | tail -n 1
+        umount small && mount -t tmpfs -o size=1m none small || exit 77
         $FLOW run w.yaml --store small/.flow --cores 1 2>&1; echo \"status $?\"
         $FLOW runs --store small/.flow 2>&1; echo \"status $?\"
         mount -o remount,size=20m small || exit 77
@@ -153,6 +155,10 @@ fn a_full_disk_is_one_clear_message_and_leaves_the_store_whole() {
     assert!(!output.contains("panicked"), "{output}");
     let parts: Vec<&str> = output.split_inclusive("status ").collect();
     let (full, runs, again) = (parts[0], parts[1], parts[2]);
+    assert!(
+        output.starts_with(r#"{"event":"run_finished","status":"failed","#),
+        "programs are told: {output}"
+    );
     let hint = "help: free some space and run again: everything that was finished is kept";
     assert!(runs.starts_with("1\n") && full.contains(hint), "{output}");
     assert!(

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use flow_artifact::{Digest, Kind};
 use rusqlite::{OptionalExtension, params};
 
-use crate::read::{Blob, Word};
+use crate::rows::{Blob, Word};
 use crate::{Error, Result, Store, objects};
 
 /// A file changed as recently as this before it was looked at may change again without its time stamps

@@ -27,6 +27,7 @@ mod lock;
 mod objects;
 mod read;
 mod record;
+mod rows;
 mod schema;
 
 use std::fs;

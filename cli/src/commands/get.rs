@@ -28,7 +28,7 @@ Without --as, the form follows the extension of the file that is named.")]
 pub(crate) struct Args {
     /// The workflow or run (may be left out where there are runs of one workflow only), the output, and where
     /// to put it; an output may also be named by its digest
-    #[arg(value_name = "[WORKFLOW] OUTPUT TO", num_args = 2..=3, required = true)]
+    #[arg(value_name = "[WORKFLOW] OUTPUT TO", num_args = 0..=3)]
     what: Vec<String>,
     /// The form to write
     #[arg(long = "as", value_enum, value_name = "FORM")]
@@ -58,8 +58,12 @@ enum Form {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let Some((to, words)) = args.what.split_last() else {
-        return Err(Failure::request("expected an output, and where to put it"));
+    let (to, words) = match args.what.split_last() {
+        Some((to, words)) if !words.is_empty() => (to, words),
+        _ => {
+            return Err(Failure::request("expected an output, and where to put it")
+                .hint("for example `flow get ccs evaluate.cases cases.csv`"));
+        }
     };
     let store = reference::open(&args.store)?;
     let (name, digest) = reference::output(&store, words)?;

@@ -27,14 +27,15 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
     /// How many cores to use [default: all]
-    #[arg(long, visible_alias = "jobs", short = 'j', value_name = "N", value_parser = cores)]
+    #[arg(long, visible_alias = "jobs", short = 'j', value_name = "N", value_parser = positive)]
     pub(crate) cores: Option<usize>,
 }
 
-fn cores(text: &str) -> Result<usize, String> {
+/// A number of things of which there is at least one.
+pub(crate) fn positive(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) | Err(_) => Err("expected a whole number from 1 on".to_owned()),
-        Ok(cores) => Ok(cores),
+        Ok(number) => Ok(number),
     }
 }
 

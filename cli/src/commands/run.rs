@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
+use flow_engine::diagnostics::closest;
 use flow_engine::run::{self, Options, Program};
 use flow_store::RunStatus;
 
@@ -61,7 +62,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         graph.stages.iter().any(|stage| stage.name == *name) || graph.find(name).is_some()
     };
     if let Some(unknown) = args.force.iter().find(|name| !known(name)) {
-        return Err(Failure::request(format_args!("there is no stage or node `{unknown}` to force")));
+        let failure = Failure::request(format_args!("there is no stage or node `{unknown}` to force"));
+        let stages: Vec<&str> = loaded.graph.stages.iter().map(|stage| stage.name.as_str()).collect();
+        return Err(match closest(unknown, stages.iter().copied()) {
+            Some(near) => failure.hint(format_args!("did you mean `{near}`?")),
+            None => failure.hint(format_args!("the stages are {}", stages.join(", "))),
+        });
     }
     let store = request::open(&loaded.store)?;
     let worker =

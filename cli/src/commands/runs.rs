@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::Failure;
 use super::plan::json;
-use super::request::StoreArgs;
+use super::request::{StoreArgs, positive};
 use super::run::Format;
 use crate::render::text;
 
@@ -25,8 +25,8 @@ Examples:
 pub(crate) struct Args {
     /// Only runs of the workflow of this name
     workflow: Option<String>,
-    /// How many
-    #[arg(long, short = 'n', value_name = "N", default_value_t = 20)]
+    /// How many to list
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 20, value_parser = positive)]
     limit: usize,
     #[command(flatten)]
     store: StoreArgs,
@@ -45,6 +45,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let runs = store.runs().map_err(Failure::store)?;
     let wanted = |run: &&RunRecord| args.workflow.as_ref().is_none_or(|name| run.start.workflow == *name);
     let runs: Vec<_> = runs.iter().filter(wanted).take(args.limit).collect();
+    if runs.is_empty() && args.format == Format::Human {
+        match &args.workflow {
+            Some(name) => anstream::eprintln!("no runs of a workflow `{}`", text::clean(name)),
+            None => anstream::eprintln!("no runs"),
+        }
+    }
     let written = match args.format {
         Format::Json => runs.iter().try_for_each(|run| json(&mut out, &as_json(run))),
         Format::Human => runs.iter().try_for_each(|run| line(&mut out, run)),

@@ -26,7 +26,7 @@ impl Plain {
     fn progress(&mut self, node: &str, (done, total): (u64, u64), unit: &str, message: &str) {
         let now = Instant::now();
         let pace = self.running.entry(node.to_owned()).or_insert_with(|| Pace::start(now, done));
-        if !pace.due(now, INTERVAL) {
+        if done == total || !pace.due(now, INTERVAL) {
             return;
         }
         let mut line = format!("         {}  {done} of {total} {}", text::clean(node), text::clean(unit));

@@ -154,6 +154,21 @@ pub struct Summary {
     pub saved_s: f64,
 }
 
+impl Summary {
+    /// Of a run of so many nodes that the store or the system did not let begin.
+    pub(crate) fn given_up(nodes: usize) -> Self {
+        Self {
+            status: RunStatus::Failed,
+            executed: 0,
+            cached: 0,
+            failed: 0,
+            skipped: nodes,
+            wall_s: 0.0,
+            saved_s: 0.0,
+        }
+    }
+}
+
 /// The longest line of JSON.
 pub const MAX_LINE: usize = 1 << 20;
 

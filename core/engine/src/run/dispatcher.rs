@@ -72,8 +72,12 @@ pub(super) async fn dispatch(parts: Parts<'_>, store: Store, started: f64) -> Re
         short: (0.0, 0),
         unpublished: false,
     };
-    dispatcher.carry_through(reports, written).await?;
-    dispatcher.finish(started)
+    let result = dispatcher.carry_through(reports, written).await;
+    result.and_then(|()| dispatcher.finish(started)).inspect_err(|_| {
+        // Whoever follows the events is told the end in any case.
+        let given_up = dispatcher.summary(RunStatus::Failed, started);
+        (dispatcher.parts.sink)(&Event::RunFinished(given_up));
+    })
 }
 
 pub(super) struct Dispatcher<'a> {
@@ -459,7 +463,7 @@ impl Dispatcher<'_> {
         }
     }
 
-    fn finish(mut self, started: f64) -> Result<Summary, Error> {
+    fn finish(&mut self, started: f64) -> Result<Summary, Error> {
         for id in (0..self.nodes.len()).map(NodeId) {
             if !self.nodes[id.0].has_ended() {
                 self.nodes[id.0].reason = "the run was interrupted".to_owned();
@@ -467,6 +471,22 @@ impl Dispatcher<'_> {
                 self.ended(id, NodeState::Cancelled);
             }
         }
+        let failed = self.nodes.iter().any(|node| node.phase == Phase::Ended(NodeState::Failed));
+        let status = match self.stop {
+            Stop::No if failed || self.unpublished => RunStatus::Failed,
+            Stop::No => RunStatus::Succeeded,
+            Stop::Cancel | Stop::Kill => RunStatus::Interrupted,
+        };
+        let summary = self.summary(status, started);
+        self.flush();
+        let Summary { executed, cached, failed, skipped, wall_s, .. } = summary;
+        let end = RunEnd { status, finished: started + wall_s, executed, cached, failed, skipped };
+        self.writer.finish(end).map_err(Error::Store)?;
+        Ok(summary)
+    }
+
+    /// What the run has come to by now.
+    fn summary(&self, status: RunStatus, started: f64) -> Summary {
         let count = |wanted: &dyn Fn(&Progress, NodeState) -> bool| {
             self.nodes.iter().filter(|n| matches!(n.phase, Phase::Ended(state) if wanted(n, state))).count()
         };
@@ -474,17 +494,9 @@ impl Dispatcher<'_> {
         let cached = count(&|node, state| state == NodeState::Succeeded && node.cached);
         let failed = count(&|_, state| state == NodeState::Failed);
         let skipped = self.nodes.len() - executed - cached - failed;
-        let status = match (self.stop, failed) {
-            (Stop::No, 0) if !self.unpublished => RunStatus::Succeeded,
-            (Stop::No, _) => RunStatus::Failed,
-            _ => RunStatus::Interrupted,
-        };
         let saved_s = self.nodes.iter().filter(|node| node.cached).map(|node| node.usage.wall_s).sum();
-        let finished = flow_store::now();
-        self.flush();
-        let end = RunEnd { status, finished, executed, cached, failed, skipped };
-        self.writer.finish(end).map_err(Error::Store)?;
-        Ok(Summary { status, executed, cached, failed, skipped, wall_s: finished - started, saved_s })
+        let wall_s = flow_store::now() - started;
+        Summary { status, executed, cached, failed, skipped, wall_s, saved_s }
     }
 }
 

@@ -94,15 +94,35 @@ pub enum Error {
 pub fn run(
     graph: &Graph,
     catalog: &Catalog,
-    mut store: Store,
+    store: Store,
+    options: &Options,
+    sink: &mut dyn FnMut(&Event),
+) -> Result<Outcome, Error> {
+    let mut resolver = Resolver::new(graph, catalog);
+    resolver.check_externals(&store)?;
+    publish::check(graph, &store, options.overwrite)?;
+    let mut told = false;
+    let mut telling = |event: &Event| {
+        told |= matches!(event, Event::RunFinished(_));
+        sink(event);
+    };
+    let outcome = carry_out(graph, catalog, (store, resolver), options, &mut telling);
+    if outcome.is_err() && !told {
+        // Whoever follows the events is told the end in any case.
+        sink(&Event::RunFinished(Summary::given_up(graph.nodes.len())));
+    }
+    outcome
+}
+
+fn carry_out<'a>(
+    graph: &'a Graph,
+    catalog: &'a Catalog,
+    (mut store, resolver): (Store, Resolver<'a>),
     options: &Options,
     sink: &mut dyn FnMut(&Event),
 ) -> Result<Outcome, Error> {
     let started = flow_store::now();
     let run = machine::run_name(started);
-    let mut resolver = Resolver::new(graph, catalog);
-    resolver.check_externals(&store)?;
-    publish::check(graph, &store, options.overwrite)?;
     let history = History::new(&store, &graph.name).map_err(plan::Error::Store)?;
 
     let lock = store.lock_run(&run).map_err(plan::Error::Store)?;

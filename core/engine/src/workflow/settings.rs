@@ -121,7 +121,8 @@ fn set_param(root: &mut Tree, parts: &[(&str, Span)], value: Tree, problems: &mu
         let help = if stage {
             format!("parameters of a stage are set with `--set {}.with.NAME=VALUE`", parts[0].0)
         } else {
-            "the workflow declares no parameters".to_owned()
+            "the workflow declares no parameters; those of a stage are set with `--set STAGE.with.NAME=VALUE`"
+                .to_owned()
         };
         problems
             .push(Diagnostic::at(parts[0].1, format!("there is no parameter `{}`", parts[0].0)).help(help));

@@ -10,8 +10,8 @@ pub const SATURATION_MEASURES: [Measure<SaturationScore>; 6] = [
     ("plume_mpe", |s| s.plume_mpe, mean),
     ("nonzero_mpe", |s| s.nonzero_mpe, mean),
     ("relative_l2", |s| s.relative_l2, mean),
-    ("radius_error", |s| s.radius_error, mean),
-    ("mass_error", |s| s.mass_error, mean),
+    ("radius_error", |s| s.radius_error, median),
+    ("mass_error", |s| s.mass_error, median),
     ("stray_gas", |s| s.stray_gas, median),
 ];
 

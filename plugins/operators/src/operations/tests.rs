@@ -162,7 +162,7 @@ fn results_are_those_stored_with_the_version() {
         let values: Vec<f32> = (0..count).map(|i| 0.3 * (i as f32 * 0.7).sin()).collect();
         *tensor = Tensor::new(tensor.name.clone(), &tensor.shape, &values).unwrap();
     }
-    write_model(&at("formula"), &model.tensors, &model.config).unwrap();
+    write_model(at("formula"), &model.tensors, &model.config).unwrap();
     let predicted = Trial::new(at("predicted"))
         .input("model", Kind::Model, at("formula"))
         .input("data", Kind::Dataset, at("data"))

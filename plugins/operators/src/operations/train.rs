@@ -19,7 +19,7 @@ target may be times: the network then gives all of them at once.
 
 The loss is the mean over samples of the relative L2 error plus `derivative_weight` times the relative L2 error of the \
 derivative along the columns (central differences with the data's own coordinates), both on the cells that count. \
-Adam, learning rate with warm-up and cosine. Samples with `split` 0 are trained on, those with 1 decide which epoch's \
+Where the target is at its `lower_bound`, a prediction below makes no error. Adam, learning rate with warm-up and cosine. Samples with `split` 0 are trained on, those with 1 decide which epoch's \
 weights are kept; those with 2 are not read.
 
 The same seed gives the same bits at any number of threads, also when training was interrupted and went on from a \

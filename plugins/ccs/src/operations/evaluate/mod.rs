@@ -31,8 +31,8 @@ and means are over active cells and all report times, each cell and time countin
 | `saturation_plume_mpe` | mean of abs(S - Ŝ) where S or Ŝ exceeds 0.01; mean over cases |
 | `saturation_nonzero_mpe` | mean of abs(S - Ŝ) where both exceed 0 (as published with U-FNO); mean over cases |
 | `saturation_relative_l2` | norm(S - Ŝ) / norm(S); mean over cases |
-| `saturation_radius_error` | relative error of the plume's radius at the last time, where the rings with S > 0.01 that follow on the well's end; mean over cases |
-| `saturation_mass_error` | relative error of the gas volume within the plume's radius at the last time; mean over cases |
+| `saturation_radius_error` | relative error of the plume's radius at the last time, where the rings with S > 0.01 that follow on the well's end; median over cases |
+| `saturation_mass_error` | relative error of the gas volume within the plume's radius at the last time; median over cases |
 | `saturation_stray_gas` | predicted gas beyond the plume's radius over the true gas in it, at the last time; median over cases |
 | `pressure_mre` | mean of abs(dP - dP̂) / max abs(dP); mean over cases |
 | `pressure_relative_l2` | norm(dP - dP̂) / norm(dP); mean over cases |
@@ -55,7 +55,7 @@ impl Operation for Evaluate {
             Kind::Dataset,
             "Predictions of `saturation` and `pressure`, told apart by the matrix axis `target`, for one or more seeds.",
         );
-        Spec::new("evaluate", 3, "Scores predictions of saturation and pressure on unseen reservoirs.")
+        Spec::new("evaluate", 4, "Scores predictions of saturation and pressure on unseen reservoirs.")
             .doc(DOC)
             .tolerance(1e-3)
             .input(Reservoirs::port("reservoirs", "The reservoirs."))

@@ -226,9 +226,11 @@ fn figure(
     context: &Context,
 ) -> Result<()> {
     let points = |points: &[Point]| {
+        // Full accuracy differs from itself by the rounding of single precision.
+        const ROUNDING: f64 = 1e-6;
         let mut points: Vec<(f64, f64)> = points
             .iter()
-            .filter(|p| p.error > 0.0 && p.error.is_finite())
+            .filter(|p| p.error > ROUNDING && p.error.is_finite())
             .map(|p| (p.cost, p.error))
             .collect();
         points.sort_by(|a, b| a.0.total_cmp(&b.0));

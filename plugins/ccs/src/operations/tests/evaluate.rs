@@ -27,28 +27,13 @@ fn predict(folder: &Path, encoded: &Dataset, target: &str, change: impl Fn(f32) 
 
 #[test]
 fn predictions_are_scored_beside_the_trivial_ones() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name);
-    let drawn = draw(&path("geology"), 16);
-    let reservoirs = drawn.output("reservoirs");
-    let simulated =
-        Trial::new(path("simulate")).input("reservoirs", Kind::Dataset, reservoirs).run(&Simulate).unwrap();
-    let encoded = Trial::new(path("encode"))
-        .input("reservoirs", Kind::Dataset, reservoirs)
-        .input("solutions", Kind::Dataset, simulated.output("solutions"))
-        .params(json!({ "test": 4 }))
-        .run(&Encode)
-        .unwrap();
-    let samples = Dataset::open(encoded.output("encoded")).unwrap();
+    let prepared = Prepared::new(16, 4);
+    let path = |name: &str| prepared.path(name);
+    let trial = |name: &str| prepared.trial(name);
+    let samples = Dataset::open(prepared.encoded.output("encoded")).unwrap();
     predict(&path("s1"), &samples, "saturation", |s| s + if s > 0.0 { 0.02 } else { 0.0 });
     predict(&path("s2"), &samples, "saturation", |s| s - if s > 0.0 { 0.02 } else { 0.0 });
     predict(&path("p1"), &samples, "pressure", |p| 1.1 * p);
-    let trial = |folder: &str| {
-        Trial::new(path(folder))
-            .input("reservoirs", Kind::Dataset, reservoirs)
-            .input("solutions", Kind::Dataset, simulated.output("solutions"))
-            .input("encoded", Kind::Dataset, encoded.output("encoded"))
-    };
     let done = trial("evaluate")
         .input("predictions", Kind::Dataset, path("s1"))
         .input("predictions", Kind::Dataset, path("s2"))

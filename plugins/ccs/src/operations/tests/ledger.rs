@@ -6,25 +6,13 @@ use super::*;
 
 #[test]
 fn the_ledger_finds_the_cost_at_the_surrogates_error() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name);
-    let drawn = draw(&path("geology"), 8);
-    let reservoirs = drawn.output("reservoirs");
-    let simulated =
-        Trial::new(path("simulate")).input("reservoirs", Kind::Dataset, reservoirs).run(&Simulate).unwrap();
-    let encoded = Trial::new(path("encode"))
-        .input("reservoirs", Kind::Dataset, reservoirs)
-        .input("solutions", Kind::Dataset, simulated.output("solutions"))
-        .params(json!({ "test": 3 }))
-        .run(&Encode)
-        .unwrap();
+    let prepared = Prepared::new(8, 3);
+    let path = |name: &str| prepared.path(name);
     let scores = json!({ "surrogate": { "saturation_plume_mpe": 0.5, "pressure_mre": 0.5 } });
     std::fs::write(path("scores"), scores.to_string()).unwrap();
     std::fs::write(path("inference"), json!({ "seconds_per_sample": 1e-6 }).to_string()).unwrap();
-    let done = Trial::new(path("ledger"))
-        .input("reservoirs", Kind::Dataset, reservoirs)
-        .input("solutions", Kind::Dataset, simulated.output("solutions"))
-        .input("encoded", Kind::Dataset, encoded.output("encoded"))
+    let done = prepared
+        .trial("ledger")
         .input("scores", Kind::Metrics, path("scores"))
         .input("inference", Kind::Metrics, path("inference"))
         .params(json!({ "cases": 2, "levels": [{ "rings": 2, "rows": 1, "steps": 3.0 }] }))

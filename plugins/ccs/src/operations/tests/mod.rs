@@ -8,8 +8,9 @@ mod ledger;
 mod simulate;
 mod stored;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use flow_plugin::Kind;
 use flow_plugin::artifact::Dataset;
 use flow_plugin::serde_json::{Value, json};
 use flow_plugin::testing::{Finished, Trial, dataset_values};
@@ -24,6 +25,44 @@ pub(super) fn small_grid() -> Value {
 pub(super) fn draw(folder: &Path, samples: u32) -> Finished {
     let params = json!({ "samples": samples, "seed": 3, "grid": small_grid() });
     Trial::new(folder).params(params).run(&Geology).unwrap()
+}
+
+/// Reservoirs, their solutions and what networks see of them.
+pub(super) struct Prepared {
+    folder: tempfile::TempDir,
+    drawn: Finished,
+    simulated: Finished,
+    pub(super) encoded: Finished,
+}
+
+impl Prepared {
+    pub(super) fn new(samples: u32, test: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let drawn = draw(&path("geology"), samples);
+        let reservoirs = drawn.output("reservoirs");
+        let simulate = Trial::new(path("simulate")).input("reservoirs", Kind::Dataset, reservoirs);
+        let simulated = simulate.run(&Simulate).unwrap();
+        let encoded = Trial::new(path("encode"))
+            .input("reservoirs", Kind::Dataset, reservoirs)
+            .input("solutions", Kind::Dataset, simulated.output("solutions"))
+            .params(json!({ "test": test }))
+            .run(&Encode)
+            .unwrap();
+        Self { folder, drawn, simulated, encoded }
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A run of an operation that reads all three.
+    pub(super) fn trial(&self, name: &str) -> Trial {
+        Trial::new(self.path(name))
+            .input("reservoirs", Kind::Dataset, self.drawn.output("reservoirs"))
+            .input("solutions", Kind::Dataset, self.simulated.output("solutions"))
+            .input("encoded", Kind::Dataset, self.encoded.output("encoded"))
+    }
 }
 
 /// All values of all variables.
