@@ -1,6 +1,7 @@
 //! The worker's side of the protocol.
 
 use std::io::{self, BufRead, Write};
+use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
@@ -20,7 +21,8 @@ use crate::{Context, Error, ParamProblem, Plugin, processes};
 /// # Errors
 /// When standard input or output fails.
 pub fn serve(plugins: Vec<Plugin>) -> io::Result<()> {
-    let protocol = nix::unistd::dup(io::stdout())?;
+    // Closed in the programs that operations start: only the worker's own end may end the conversation.
+    let protocol = io::stdout().as_fd().try_clone_to_owned()?;
     nix::unistd::dup2_stdout(io::stderr())?;
     processes::adopt_orphans();
     // Whatever runs, this thread waits for requests: it notices at once when the engine has gone.
