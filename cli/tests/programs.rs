@@ -269,7 +269,7 @@ fn good_outputs_of_every_kind_are_taken_over() {
         echo x > ${{ outputs.f }}/a/b
         cp -r ${{ inputs.wave }} ${{ outputs.d }}
     outputs: { m: metrics, f: folder, d: dataset }
-  mean: { uses: demo/mean, inputs: { data: kinds.d } }
+  mean: { uses: demo/mean, inputs: { data: [kinds.d] } }
 ",
     );
     let run = project.run(&[]);

@@ -96,6 +96,9 @@ pub(super) fn line(event: &Event) -> Option<String> {
         Event::Log { node, level, message } if level == "warning" => {
             Some(format!("{YELLOW}warning{RESET}  {}: {}", clean(node), clean(message)))
         }
+        Event::Log { node, level, message } if level == "note" => {
+            Some(format!("         {}  {}", clean(node), clean(message)))
+        }
         Event::Warning { message } => Some(format!("{YELLOW}warning{RESET}  {}", clean(message))),
         _ => None,
     }

@@ -65,7 +65,7 @@ pub enum Event {
     Log {
         /// The node.
         node: String,
-        /// `info`, `warning` or `stderr`.
+        /// `info`, `note`, `warning` or `stderr`.
         level: String,
         /// The text.
         message: String,

@@ -18,6 +18,8 @@ use crate::{Checkpoints, Error, Result};
 pub enum Level {
     /// For the log only.
     Info,
+    /// Shown to the user as it comes: what the work found, in a few lines.
+    Note,
     /// Shown to the user, and repeated in the report.
     Warning,
 }
@@ -137,6 +139,11 @@ impl Context {
     /// Writes a message to the node's log.
     pub fn info(&self, message: impl Into<String>) {
         self.log(Level::Info, message.into());
+    }
+
+    /// Tells the user what the work found or does, in a line.
+    pub fn note(&self, message: impl Into<String>) {
+        self.log(Level::Note, message.into());
     }
 
     /// Tells the user something that may spoil the result but does not end the work.

@@ -10,6 +10,7 @@
 mod checkpoint;
 mod context;
 mod error;
+pub mod measure;
 mod operation;
 mod plugin;
 mod port;

@@ -7,9 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Instant;
 
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::TimeValLike;
-
+use crate::measure::{cpu_seconds_with_programs, peak_rss, reset_peak_rss};
 use crate::protocol::{Job, PROTOCOL, PluginInfo, Reply, Request, Usage};
 use crate::stop::Stop;
 use crate::{Context, Error, ParamProblem, Plugin, processes};
@@ -143,11 +141,11 @@ fn run(plugins: &[Plugin], job: Job, stop: Stop, out: &Replies) {
     let sink = out.clone();
     let context = Context::new(job, stop, Box::new(move |reply| sink.send(&reply)));
     reset_peak_rss();
-    let (start, cpu) = (Instant::now(), cpu_seconds());
+    let (start, cpu) = (Instant::now(), cpu_seconds_with_programs());
     let result = catch_unwind(AssertUnwindSafe(|| operation.run(params, &context)))
         .unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
     let usage = Usage {
-        cpu_s: cpu_seconds() - cpu,
+        cpu_s: cpu_seconds_with_programs() - cpu,
         wall_s: start.elapsed().as_secs_f64(),
         peak_rss: peak_rss().max(context.program_memory()),
     };
@@ -162,36 +160,6 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
     Error::failed(format!("the operation panicked: {text}"))
         .hint("this is an error in the plugin; the node's log has the place")
-}
-
-/// Of this process, and of the programs that it has started and that have ended.
-fn cpu_seconds() -> f64 {
-    let whose = [UsageWho::RUSAGE_SELF, UsageWho::RUSAGE_CHILDREN].map(|who| {
-        getrusage(who)
-            .map_or(0, |usage| usage.user_time().num_microseconds() + usage.system_time().num_microseconds())
-    });
-    whose.iter().sum::<i64>() as f64 * 1e-6
-}
-
-/// Lets [`peak_rss`] count from here: the process may have served a larger node before. Where the system cannot
-/// do that, the peak is that of the whole process.
-fn reset_peak_rss() {
-    #[cfg(target_os = "linux")]
-    let _ = std::fs::write("/proc/self/clear_refs", "5");
-}
-
-fn peak_rss() -> u64 {
-    #[cfg(target_os = "linux")]
-    if let Some(kib) = std::fs::read_to_string("/proc/self/status").ok().and_then(|status| {
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-        line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
-    }) {
-        return kib << 10;
-    }
-    let peak = getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| usage.max_rss());
-    // Linux counts in KiB, macOS in bytes.
-    let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
-    u64::try_from(peak).unwrap_or(0) * unit
 }
 
 /// The stream of replies, shared by the node's thread and the one that answers the engine.

@@ -1,5 +1,6 @@
 //! A layered layout (Sugiyama, Tagawa and Toda, 1981): every box in a layer after all that lead to it, long
-//! arrows through bends in the layers between, the order within layers chosen by the barycentre heuristic.
+//! arrows through bends in the layers between, the order within layers chosen by the barycentre heuristic. Arrows
+//! from one box share their bends.
 
 use std::fmt::Write;
 
@@ -28,30 +29,33 @@ pub(crate) struct Drawing {
 /// Draws boxes in layers from left to right. `arrows` lead from earlier boxes to later ones and form no cycle.
 pub(crate) fn draw(count: usize, arrows: &[(usize, usize)], sizes: &Sizes) -> Drawing {
     let Sizes { item, gap, margin } = *sizes;
-    let (step_x, step_y) = (item.0 + gap.0, item.1 + gap.1);
+    let step_x = item.0 + gap.0;
     let layers = layers(count, arrows);
-    let tallest = layers.iter().map(Vec::len).max().unwrap_or(0).max(1) as f64;
-    let height = tallest * step_y - gap.1 + 2.0 * margin;
+    // A bend is a line: it takes no room but the gap beside it.
+    let tall = |slot: &Slot| if matches!(slot, Slot::Box(_)) { item.1 } else { 0.0 };
+    let heights = layers.iter().map(|layer| layer.iter().map(|slot| tall(slot) + gap.1).sum::<f64>() - gap.1);
+    let heights: Vec<f64> = heights.collect();
+    let height = heights.iter().copied().fold(item.1, f64::max) + 2.0 * margin;
     let width = (layers.len().max(1) as f64) * step_x - gap.0 + 2.0 * margin;
     let mut boxes = vec![(0.0, 0.0); count];
-    // Where an arrow passes, layer by layer.
-    let mut bends: Vec<Vec<(f64, f64)>> = vec![Vec::new(); arrows.len()];
+    // Where the arrows from a box pass, layer by layer.
+    let mut bends: Vec<Vec<(f64, f64)>> = vec![Vec::new(); count];
     for (number, layer) in layers.iter().enumerate() {
         let x = margin + number as f64 * step_x;
-        let top = (height - (layer.len() as f64 * step_y - gap.1)) / 2.0;
-        for (row, slot) in layer.iter().enumerate() {
-            let y = top + row as f64 * step_y;
+        let mut y = (height - heights[number]) / 2.0;
+        for slot in layer {
             match *slot {
                 Slot::Box(number) => boxes[number] = (x, y),
-                Slot::Bend(arrow) => bends[arrow].push((x, y + item.1 / 2.0)),
+                Slot::Bend(from) => bends[from].push((x, y)),
             }
+            y += tall(slot) + gap.1;
         }
     }
-    let paths = arrows.iter().zip(bends).map(|(&(from, to), bends)| {
+    let paths = arrows.iter().map(|&(from, to)| {
         let (start, end) = (boxes[from], boxes[to]);
         let mut at = (start.0 + item.0, start.1 + item.1 / 2.0);
         let mut path = format!("M{:.1} {:.1}", at.0, at.1);
-        for next in bends {
+        for &next in bends[from].iter().take_while(|bend| bend.0 < end.0) {
             curve(&mut path, at, next);
             // Straight through the layer, between its boxes.
             at = (next.0 + item.0, next.1);
@@ -75,7 +79,7 @@ fn curve(path: &mut String, from: (f64, f64), to: (f64, f64)) {
 enum Slot {
     /// A box.
     Box(usize),
-    /// Where an arrow passes.
+    /// Where arrows from a box pass.
     Bend(usize),
 }
 
@@ -94,14 +98,15 @@ fn layers(count: usize, arrows: &[(usize, usize)]) -> Layers {
     }
     // Every piece of an arrow between neighbouring layers.
     let mut pieces: Vec<(Slot, Slot)> = Vec::new();
-    for (number, &(from, to)) in arrows.iter().enumerate() {
-        let mut last = Slot::Box(from);
-        for layer in &mut layers[depth[from] + 1..depth[to]] {
-            layer.push(Slot::Bend(number));
-            pieces.push((last, Slot::Bend(number)));
-            last = Slot::Bend(number);
+    for &(from, to) in arrows {
+        let bend = Slot::Bend(from);
+        for (number, layer) in layers.iter_mut().enumerate().take(depth[to]).skip(depth[from] + 1) {
+            if !layer.contains(&bend) {
+                layer.push(bend);
+                pieces.push((if number == depth[from] + 1 { Slot::Box(from) } else { bend }, bend));
+            }
         }
-        pieces.push((last, Slot::Box(to)));
+        pieces.push((if depth[to] > depth[from] + 1 { bend } else { Slot::Box(from) }, Slot::Box(to)));
     }
     for sweep in 0..SWEEPS {
         if sweep % 2 == 0 {
@@ -174,26 +179,32 @@ mod tests {
         let sizes: Vec<usize> = layers.iter().map(Vec::len).collect();
         assert_eq!(sizes, [1, 3, 1]);
         assert_eq!(layers[2], [Slot::Box(2)]);
-        assert!(layers[1].contains(&Slot::Bend(2)));
+        assert!(layers[1].contains(&Slot::Bend(0)));
     }
 
     #[test]
     fn arrows_end_at_their_boxes_and_pass_between_others() {
         let sizes = Sizes { item: (100.0, 40.0), gap: (60.0, 20.0), margin: 10.0 };
         let drawing = draw(3, &[(0, 1), (1, 2), (0, 2)], &sizes);
-        assert_eq!(drawing.size, (440.0, 120.0));
-        assert_eq!(drawing.boxes[0], (10.0, 40.0));
-        assert_eq!((drawing.boxes[1].0, drawing.boxes[2]), (170.0, (330.0, 40.0)));
+        assert_eq!(drawing.size, (440.0, 80.0));
+        assert_eq!(drawing.boxes[0], (10.0, 20.0));
+        assert_eq!((drawing.boxes[1].0, drawing.boxes[2]), (170.0, (330.0, 20.0)));
         // The second layer has the box and the bend, one above the other.
-        let (of_box, of_bend) = if drawing.boxes[1].1 == 10.0 { (30.0, 90.0) } else { (90.0, 30.0) };
-        assert_eq!(drawing.paths[0], format!("M110.0 60.0C140.0 60.0 140.0 {of_box:.1} 170.0 {of_box:.1}"));
+        let (of_box, of_bend) = if drawing.boxes[1].1 == 10.0 { (30.0, 70.0) } else { (50.0, 10.0) };
+        assert_eq!(drawing.paths[0], format!("M110.0 40.0C140.0 40.0 140.0 {of_box:.1} 170.0 {of_box:.1}"));
         assert_eq!(
             drawing.paths[2],
             format!(
-                "M110.0 60.0C140.0 60.0 140.0 {of_bend:.1} 170.0 {of_bend:.1}H270.0C300.0 {of_bend:.1} 300.0 60.0 \
-                 330.0 60.0"
+                "M110.0 40.0C140.0 40.0 140.0 {of_bend:.1} 170.0 {of_bend:.1}H270.0C300.0 {of_bend:.1} 300.0 40.0 \
+                 330.0 40.0"
             )
         );
+    }
+
+    #[test]
+    fn arrows_from_one_box_share_their_bends() {
+        let layers = layers(5, &[(0, 1), (1, 2), (2, 3), (3, 4), (0, 2), (0, 3), (0, 4)]);
+        assert_eq!(layers.iter().map(Vec::len).collect::<Vec<_>>(), [1, 2, 2, 2, 1]);
     }
 
     #[test]

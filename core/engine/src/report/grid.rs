@@ -100,7 +100,10 @@ impl Grid {
         let turned: usize =
             self.rows.iter().map(|row| row.iter().map(Cell::width).max().unwrap_or(0) + GAP).sum();
         let few = self.rows.len() < self.heads.len() && self.all <= ROWS;
-        let mut html = String::from("<div class=\"scroll\">");
+        // A long table scrolls in a window of its own.
+        const SHORT: usize = 15;
+        let tall = if self.rows.len() > SHORT { " tall" } else { "" };
+        let mut html = format!("<div class=\"scroll{tall}\">");
         if upright > PAGE && few && turned < upright {
             self.write_turned(&mut html);
         } else {

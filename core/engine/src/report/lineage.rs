@@ -8,15 +8,23 @@ use super::{ReportInput, State};
 use crate::graph_view::layout::{Sizes, draw};
 use crate::human::{duration, shorten};
 
-const SIZES: Sizes = Sizes { item: (176.0, 72.0), gap: (64.0, 22.0), margin: 6.0 };
+const SIZES: Sizes = Sizes { item: (152.0, 72.0), gap: (44.0, 18.0), margin: 6.0 };
+
+/// Drawings up to this wide, in pixels, can be read when they are shrunk to the page.
+const READABLE: f64 = 1600.0;
 
 /// The graph as an inline SVG.
 pub(super) fn svg(input: &ReportInput) -> String {
     let drawing = draw(input.stages.len(), &input.edges, &SIZES);
     let (w, h) = drawing.size;
+    // Shrunk to the page as long as it can be read; what is wider scrolls.
+    let size = if w <= READABLE {
+        format!("style=\"width:100%;height:auto;max-width:{w:.0}px\"")
+    } else {
+        format!("width=\"{w:.0}\" height=\"{h:.0}\"")
+    };
     let mut svg = format!(
-        "<svg class=\"graph\" viewBox=\"0 0 {w:.0} {h:.0}\" width=\"{w:.0}\" height=\"{h:.0}\" role=\"img\" \
-         aria-label=\"Graph of stages\">"
+        "<svg class=\"graph\" viewBox=\"0 0 {w:.0} {h:.0}\" {size} role=\"img\" aria-label=\"Graph of stages\">"
     );
     // Writing to a string cannot fail, here and below.
     for path in &drawing.paths {
@@ -62,9 +70,9 @@ fn write_stage(
         escape(operation),
         SIZES.item.0,
         SIZES.item.1,
-        escape(&shorten(name, 22)),
-        escape(&shorten(operation, 26)),
-        escape(&shorten(&note, 26)),
+        escape(&shorten(name, 19)),
+        escape(&shorten(operation, 23)),
+        escape(&shorten(&note, 23)),
     );
     // A bar that shows how many of the nodes ended how.
     let (mut x, length) = (12.0, SIZES.item.0 - 24.0);

@@ -9,7 +9,7 @@ use crate::human::{duration, shorten};
 
 /// Up to so many nodes have a line of their own.
 const LINES: usize = 48;
-const LEFT: f64 = 190.0;
+const LEFT: f64 = 240.0;
 const WIDTH: f64 = 1000.0;
 const LINE: f64 = 20.0;
 
@@ -64,7 +64,7 @@ fn node_lines(body: &mut String, ran: &[&NodeInput], x: impl Fn(f64) -> f64) -> 
             duration(node.cpu_s),
             LEFT - 10.0,
             y + 14.0,
-            escape(&shorten(&node.name, 28)),
+            escape(&shorten(&node.name, 34)),
             node.state.name(),
             y + 4.0,
             (right - left).max(1.5),

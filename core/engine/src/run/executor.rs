@@ -227,6 +227,7 @@ impl Unit<'_> {
             Reply::Log { level, message, .. } => {
                 let level = match level {
                     Level::Info => "info",
+                    Level::Note => "note",
                     Level::Warning => "warning",
                 };
                 report(Report::Log { node, level, message: clip(message) });

@@ -81,9 +81,9 @@ impl Operation for Compare {
         };
         let (sg, dp) = (field("sg", "1")?, field("dp_bar", "bar")?);
         let snapshots = compare(&solutions.saturation(0)?, &solutions.buildup(0)?, &sg, &dp, time.len());
-        context.info("       day  plume mean |dS|  plume max |dS|  dP rel. L2".to_owned());
+        context.note("       day  plume mean |dS|  plume max |dS|  dP rel. L2".to_owned());
         for (t, s) in time.iter().zip(&snapshots) {
-            context.info(format!(
+            context.note(format!(
                 "{t:10.2}  {:15.5}  {:14.5}  {:10.5}",
                 s.plume_mae, s.plume_max, s.pressure_l2
             ));

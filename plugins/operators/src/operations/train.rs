@@ -69,7 +69,7 @@ impl Operation for Train {
         let checkpoints = context.checkpoints();
         let last = checkpoints.as_ref().map(Checkpoints::last).transpose()?.flatten();
         if let Some((step, _)) = &last {
-            context.info(format!("going on from step {step}"));
+            context.note(format!("going on from step {step}"));
         }
         let state = last.as_ref().map(|(_, state)| state.as_slice());
         let mut watch = Watch {

@@ -115,10 +115,10 @@ fn metrics(rows: &[Row], cases: &[CaseScores], seeds: usize) -> Value {
 
 fn log(rows: &[Row], context: &Context) {
     let names = ["S R2", "MPE", "MPE>0", "S relL2", "radius", "mass", "stray", "dP MRE", "dP relL2", "peak"];
-    context.info(format!("{:<28}{}", "", names.map(|name| format!("{name:>9}")).concat()));
+    context.note(format!("{:<28}{}", "", names.map(|name| format!("{name:>9}")).concat()));
     for row in rows {
         let values: String = row.values.iter().map(|value| format!("{value:>9.4}")).collect();
-        context.info(format!("{:<28}{values}", row.name));
+        context.note(format!("{:<28}{values}", row.name));
     }
 }
 

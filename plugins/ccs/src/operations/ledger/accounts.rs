@@ -113,7 +113,7 @@ pub(super) fn write(measured: &Measurements, context: &Context) -> Result<()> {
         ),
     ];
     for (what, value, unit, remark) in &lines {
-        context.info(format!("{what:<42}{value:>12.4} {unit:<13} {remark}"));
+        context.note(format!("{what:<42}{value:>12.4} {unit:<13} {remark}"));
     }
     let accounts = Table::new()
         .with("account", lines.iter().map(|l| l.0).collect::<Vec<&str>>())

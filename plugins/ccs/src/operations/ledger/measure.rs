@@ -3,9 +3,8 @@
 use std::ops::ControlFlow;
 
 use flow_plugin::artifact::Dataset;
+use flow_plugin::measure::cpu_seconds;
 use flow_plugin::{Context, Error, Result};
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::TimeValLike;
 
 use super::{LedgerParams, Level};
 use crate::data::{Reservoirs, Sample, Setting, Solutions, case, narrow};
@@ -47,18 +46,11 @@ pub(super) struct Measurements {
     pub(super) encode: f64,
 }
 
-/// CPU seconds of this process so far.
-fn cpu() -> f64 {
-    getrusage(UsageWho::RUSAGE_SELF).map_or(f64::NAN, |usage| {
-        1e-6 * (usage.user_time().num_microseconds() + usage.system_time().num_microseconds()) as f64
-    })
-}
-
 /// A result with the CPU seconds that it took.
 fn timed<T>(work: impl FnOnce() -> T) -> (T, f64) {
-    let start = cpu();
+    let start = cpu_seconds();
     let result = work();
-    (result, cpu() - start)
+    (result, cpu_seconds() - start)
 }
 
 const FULL: Level = Level { rings: 1, rows: 1, steps: 1.0 };

@@ -91,7 +91,7 @@ impl Operation for Simulate {
         let missing: Vec<usize> = (0..ids.len()).filter(|at| shelf.find(ids[*at]).is_none()).collect();
         let kept = ids.len() - missing.len();
         if kept > 0 {
-            context.info(format!("going on: {kept} of {} reservoirs are done", ids.len()));
+            context.note(format!("going on: {kept} of {} reservoirs are done", ids.len()));
         }
         let (total, done) = (ids.len() as u64, AtomicU64::new(kept as u64));
         context.progress(kept as u64, total, "samples", "");
@@ -145,6 +145,11 @@ fn collect(context: &Context, reservoirs: &Reservoirs, shelf: &Shelf) -> Result<
     let solved = samples - failures.len();
     for (id, failure) in &failures {
         context.info(format!("reservoir {id} is left out: {}", failure.message));
+    }
+    if limited > 0 {
+        context.note(format!(
+            "{limited} of {samples} reservoirs need more pressure at the injector than allowed, and are left out"
+        ));
     }
     if failed * 100 > samples {
         context.warn(format!("{failed} of {samples} reservoirs did not converge and are left out"));
