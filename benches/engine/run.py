@@ -5,8 +5,8 @@ Question: how much CPU time (user and system, the whole process tree) goes into 
 and a join of them, into a second run that finds everything done, and into a cached run of ten nodes?
 
 The same graph for each: N nodes that write one line, and one that joins them. flow's nodes are its built-in
-`demo/text` and `demo/join`; ninja and Snakemake start `sh` or `cat` for each, since they have no built-in
-work. flow names its results by content and keeps where they came from; ninja compares time stamps.
+`demo/text` and `demo/join`, or in a second workflow ("programs") shell lines as ninja's are, run by bash; ninja
+and Snakemake start `sh` or `cat` for each, since they have no built-in work. flow names its results by content and keeps where they came from; ninja compares time stamps.
 
     benches/engine/run.py [--nodes 1000] [--rounds 5] [--snakemake-rounds 1]
 
@@ -44,6 +44,26 @@ stages:
     matrix: {{ n: [{numbers}] }}
     with: {{ text: "line ${{{{ matrix.n }}}}" }}
   all: {{ uses: demo/join, inputs: {{ parts: [part.text] }} }}
+"""
+    )
+
+
+def program_workflow(folder, n):
+    numbers = ", ".join(str(i) for i in range(n))
+    (folder / "w.yaml").write_text(
+        f"""flow: 1
+name: fan
+stages:
+  part:
+    uses: exec/run
+    matrix: {{ n: [{numbers}] }}
+    with: {{ run: "echo line ${{{{ matrix.n }}}} > ${{{{ outputs.text }}}}" }}
+    outputs: {{ text: file }}
+  all:
+    uses: exec/run
+    inputs: {{ parts: [part.text] }}
+    with: {{ run: "xargs cat < ${{{{ inputs.parts.list }}}} > ${{{{ outputs.text }}}}" }}
+    outputs: {{ text: file }}
 """
     )
 
@@ -162,9 +182,14 @@ def main():
         run = [flow, "run", "w.yaml", "-j", jobs]
         fan = folder("flow", flow_workflow, n)
         sides = [Side("flow", run, [".flow"], fan, rounds)]
+        path = folder("programs", program_workflow, n)
+        programs = Side("programs", run, [".flow"], path, rounds)
+        sides.append(programs)
+        ninja = None
         if "ninja" in found:
             command, clean = [found["ninja"], "-j", jobs], ["p", "all", ".ninja_log", ".ninja_deps"]
-            sides.append(Side("ninja", command, clean, folder("ninja", ninja_workflow, n), rounds))
+            ninja = Side("ninja", command, clean, folder("ninja", ninja_workflow, n), rounds)
+            sides.append(ninja)
         if "snakemake" in found:
             command, clean = [found["snakemake"], "--cores", jobs, "--quiet"], ["p", "all", ".snakemake"]
             path = folder("snakemake", snakemake_workflow, n)
@@ -186,6 +211,8 @@ def main():
     verdict("cold run", flow_cold / (n + 1), 0.5, "ms/node")
     verdict("run with nothing to do", flow_idle, 40, "ms")
     verdict("cached run of 10 nodes", ten.medians()[1], 20, "ms")
+    if ninja:
+        verdict("programs beside ninja", programs.medians()[0] / ninja.medians()[0], 1.2, "times")
     if count is None:
         print("  syncs to disk: not counted, strace is missing")
     else:

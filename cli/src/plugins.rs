@@ -9,6 +9,7 @@ pub(crate) fn builtin() -> Vec<Plugin> {
         flow_ccs::plugin(),
         #[cfg(feature = "demo")]
         flow_demo::plugin(),
+        flow_engine::exec::plugin(),
         #[cfg(feature = "operators")]
         flow_operators::plugin(),
     ]

@@ -3,6 +3,7 @@
 mod completions;
 mod get;
 mod graph;
+mod log;
 mod plan;
 mod plugins;
 mod reference;
@@ -34,6 +35,8 @@ pub(crate) enum Command {
     Runs(runs::Args),
     /// Show a run, a node or an artifact: what it is, its statistics, where it came from
     Show(show::Args),
+    /// Show what a node wrote: its log
+    Log(log::Args),
     /// Copy an artifact out of the store, also in other forms (NetCDF, npz, CSV)
     Get(get::Args),
     /// Draw the graph of a workflow
@@ -57,6 +60,7 @@ impl Command {
             Self::Why(args) => why::run(&args),
             Self::Runs(args) => runs::run(&args),
             Self::Show(args) => show::run(&args),
+            Self::Log(args) => log::run(&args),
             Self::Get(args) => get::run(&args),
             Self::Graph(args) => graph::run(&args),
             Self::Plugins(args) => plugins::run(&args),

@@ -60,10 +60,14 @@ fn human(out: &mut impl Write, workflow: &str, plan: &plan::Plan) -> std::io::Re
     for node in &plan.nodes {
         let (mark, style) = mark(node);
         let took = node.wall_s.map(|s| format!("  ({})", duration(s))).unwrap_or_default();
+        let files = match node.files.as_slice() {
+            [] => String::new(),
+            files => format!("  [reads {}]", text::clean(&files.join(", "))),
+        };
         let (name, reason) = (text::clean(&node.node), text::clean(&node.reason));
         writeln!(
             out,
-            "{style}{mark:<6}{style:#}  {name:<width$}  {reason}{}{took}{}",
+            "{style}{mark:<6}{style:#}  {name:<width$}  {reason}{}{took}{files}{}",
             text::DIM,
             text::RESET
         )?;

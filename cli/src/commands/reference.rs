@@ -57,6 +57,27 @@ pub(crate) fn find(store: &Store, words: &[String]) -> Result<Target, Failure> {
     }
 }
 
+/// The nodes that `ccs train`, `train` or a run and a node mean, in the latest run, whatever became of it.
+pub(crate) fn latest_nodes(store: &Store, words: &[String]) -> Result<(RunRecord, Vec<NodeRecord>), Failure> {
+    let (run, word) = match words {
+        [run, word] => (run_named(store, run)?.ok_or(unknown(store, run)?), word),
+        [word] => (only_run(store)?.ok_or(unknown(store, word)?), word),
+        _ => return Err(Failure::request("expected a workflow or a run, and a node of it")),
+    };
+    let mut run = run?;
+    if words.first() != Some(&run.start.id)
+        && let Some(latest) = store.recent_runs(&run.start.workflow, 1).map_err(Failure::store)?.first()
+        && let Some(latest) = store.run(latest).map_err(Failure::store)?
+    {
+        run = latest;
+    }
+    match within(store, run, word)? {
+        Target::Nodes(run, nodes) => Ok((run, nodes)),
+        _ => Err(Failure::request(format_args!("`{word}` is an output, and outputs have no log"))
+            .hint("name the node alone")),
+    }
+}
+
 /// The one output that a reference means.
 pub(crate) fn output(store: &Store, words: &[String]) -> Result<(String, Digest), Failure> {
     match find(store, words)? {

@@ -96,10 +96,14 @@ pub struct Node {
     /// The canonical parameters: defaults filled in, units converted. Where a parameter is a path there is
     /// `null`: its content counts, and is one of the `inputs`.
     pub params: Value,
+    /// What the operation is told beside its parameters, which no result may depend on.
+    pub unkeyed: Map<String, Value>,
     /// The seed.
     pub seed: u64,
     /// Its inputs, in the order of the operation's ports. Path parameters come last, as `params.` and their
-    /// dotted place in `params`: whoever starts the node puts the path back there.
+    /// dotted place in `params`: whoever starts the node puts the path back there. For programs there follow
+    /// the files that words of the command name, as `file:` and the word, and the executables that count, as
+    /// `program:` and the name.
     pub inputs: Vec<(String, Vec<Source>)>,
     /// Its outputs, resolved for its parameters.
     pub outputs: Vec<Port>,
@@ -172,7 +176,7 @@ pub enum Cpus {
 }
 
 impl Node {
-    /// The parameters as the operation sees them: with the paths that are no part of the key.
+    /// The parameters as the operation sees them: with what is no part of the key.
     #[must_use]
     pub fn job_params(&self) -> Value {
         let mut params = self.params.clone();
@@ -187,6 +191,9 @@ impl Node {
             if let Some(place) = place {
                 *place = Value::String(path.to_string_lossy().into_owned());
             }
+        }
+        if let (Value::Object(params), false) = (&mut params, self.unkeyed.is_empty()) {
+            params.extend(self.unkeyed.clone());
         }
         params
     }

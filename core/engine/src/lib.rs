@@ -12,6 +12,7 @@ pub mod catalog;
 pub mod describe;
 pub mod diagnostics;
 pub mod event;
+pub mod exec;
 pub mod expr;
 mod external;
 pub mod graph;

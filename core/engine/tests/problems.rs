@@ -153,7 +153,6 @@ mistake!(a_list_of_stages, "  geology:\n    uses: lab/geology", "  - geology:\n 
 mistake!(a_key_of_a_later_version, "    matrix: { kind", "    when: true\n    matrix: { kind");
 mistake!(plugins_of_ones_own, "stages:", "plugins: [mine.py]\nstages:");
 mistake!(an_axis_of_files, "{ kind: [fno, ufno] }", "{ kind: { files: \"data/*.csv\" } }");
-mistake!(running_programs, "lab/simulate", "exec/run");
 
 // Matrices and limits.
 mistake!(a_value_twice_on_an_axis, "[fno, ufno]", "[fno, ufno, fno]");

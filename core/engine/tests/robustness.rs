@@ -32,12 +32,17 @@ stages:
     uses: lab/summary
     inputs: { metrics: { collect: score.metrics, over: [seed] } }
     needs: [geology]
+  plot:
+    uses: exec/run
+    inputs: { all: [score.metrics] }
+    with: { run: \"(case $x in a) sort ${{ inputs.all }} <<< '#';; esac) > \\\"${{ outputs.it }}\\\" # x\", env: [LANG] }
+    outputs: { it: file }
 report: [summary.metrics]
 ";
 
 #[test]
 fn the_study_itself_is_sound() {
-    assert_eq!(common::graph(STUDY).nodes.len(), 2 + 3 + 3 + 2);
+    assert_eq!(common::graph(STUDY).nodes.len(), 2 + 3 + 3 + 2 + 1);
 }
 
 proptest! {

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::{InputArtifact, Job, Number, Reply};
+use crate::stop::{OnCancel, Stop};
 use crate::{Checkpoints, Error, Result};
 
 /// How much a log message matters.
@@ -33,17 +33,18 @@ type Send = dyn Fn(Reply) + std::marker::Send + Sync;
 /// report progress and to notice that it should stop.
 pub struct Context {
     job: Job,
-    cancelled: Arc<AtomicBool>,
+    stop: Stop,
     send: Box<Send>,
     last_progress: Mutex<Option<Instant>>,
+    program_memory: AtomicU64,
 }
 
 /// Progress is reported at most this often; a terminal shows no more.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Context {
-    pub(crate) fn new(job: Job, cancelled: Arc<AtomicBool>, send: Box<Send>) -> Self {
-        Self { job, cancelled, send, last_progress: Mutex::new(None) }
+    pub(crate) fn new(job: Job, stop: Stop, send: Box<Send>) -> Self {
+        Self { job, stop, send, last_progress: Mutex::new(None), program_memory: AtomicU64::new(0) }
     }
 
     /// The node's name, such as `train[model=fno]`.
@@ -158,7 +159,7 @@ impl Context {
     /// returns [`Error::cancelled`].
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Relaxed)
+        self.stop.is_asked()
     }
 
     /// Returns [`Error::cancelled`] if the engine has asked for the work to stop.
@@ -167,5 +168,20 @@ impl Context {
     /// When the work should stop.
     pub fn check_cancelled(&self) -> Result<()> {
         if self.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
+    }
+
+    /// Calls a function, from another thread, when the engine asks for the work to stop; at once if it has
+    /// asked already. For operations that wait for a program, and cannot ask often.
+    pub fn on_cancel(&self, call: impl Fn() + std::marker::Send + 'static) -> OnCancel<'_> {
+        self.stop.on_ask(Box::new(call))
+    }
+
+    /// Says how much memory, in bytes, a program that the operation has started held at most.
+    pub fn program_held(&self, bytes: u64) {
+        self.program_memory.fetch_max(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn program_memory(&self) -> u64 {
+        self.program_memory.load(Ordering::Relaxed)
     }
 }

@@ -14,8 +14,10 @@ pub mod measure;
 mod operation;
 mod plugin;
 mod port;
+pub mod processes;
 pub mod protocol;
 mod serve;
+mod stop;
 pub mod testing;
 
 pub use checkpoint::Checkpoints;
@@ -28,6 +30,7 @@ pub use operation::{Checked, DynOperation, Operation, ParamProblem, Spec};
 pub use plugin::Plugin;
 pub use port::{Multiplicity, Port, VariableType};
 pub use serve::{serve, serve_on};
+pub use stop::OnCancel;
 
 pub use schemars;
 pub use serde;

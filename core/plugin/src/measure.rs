@@ -7,7 +7,16 @@ use nix::sys::time::TimeValLike;
 /// time in which the machine did something else.
 #[must_use]
 pub fn cpu_seconds() -> f64 {
-    getrusage(UsageWho::RUSAGE_SELF).map_or(0.0, |usage| {
+    seconds_of(UsageWho::RUSAGE_SELF)
+}
+
+/// The same, with the programs that this process has started and that have ended.
+pub(crate) fn cpu_seconds_with_programs() -> f64 {
+    cpu_seconds() + seconds_of(UsageWho::RUSAGE_CHILDREN)
+}
+
+fn seconds_of(who: UsageWho) -> f64 {
+    getrusage(who).map_or(0.0, |usage| {
         let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
         micros as f64 * 1e-6
     })

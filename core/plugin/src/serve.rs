@@ -1,15 +1,16 @@
 //! The worker's side of the protocol.
 
 use std::io::{self, BufRead, Write};
+use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Instant;
 
-use crate::measure::{cpu_seconds, peak_rss, reset_peak_rss};
+use crate::measure::{cpu_seconds_with_programs, peak_rss, reset_peak_rss};
 use crate::protocol::{Job, PROTOCOL, PluginInfo, Reply, Request, Usage};
-use crate::{Context, Error, ParamProblem, Plugin};
+use crate::stop::Stop;
+use crate::{Context, Error, ParamProblem, Plugin, processes};
 
 /// Serves plugins over standard input and output until the engine says `shutdown` or goes away.
 ///
@@ -18,9 +19,17 @@ use crate::{Context, Error, ParamProblem, Plugin};
 /// # Errors
 /// When standard input or output fails.
 pub fn serve(plugins: Vec<Plugin>) -> io::Result<()> {
-    let protocol = nix::unistd::dup(io::stdout())?;
+    // Closed in the programs that operations start: only the worker's own end may end the conversation.
+    let protocol = io::stdout().as_fd().try_clone_to_owned()?;
     nix::unistd::dup2_stdout(io::stderr())?;
-    serve_on(plugins, io::stdin().lock(), std::fs::File::from(protocol))
+    processes::adopt_orphans();
+    // Whatever runs, this thread waits for requests: it notices at once when the engine has gone.
+    let gone = || {
+        let _starting = processes::starting();
+        processes::kill_descendants(nix::unistd::getpid());
+        std::process::exit(0)
+    };
+    serve_until(plugins, io::stdin().lock(), std::fs::File::from(protocol), gone)
 }
 
 /// Serves plugins over any pair of streams.
@@ -32,19 +41,30 @@ pub fn serve_on(
     requests: impl BufRead,
     replies: impl Write + Send + 'static,
 ) -> io::Result<()> {
+    serve_until(plugins, requests, replies, || ())
+}
+
+/// The same; calls `gone` where the requests end without a `shutdown`.
+fn serve_until(
+    plugins: Vec<Plugin>,
+    requests: impl BufRead,
+    replies: impl Write + Send + 'static,
+    gone: impl FnOnce(),
+) -> io::Result<()> {
     let out = Replies(Arc::new(Mutex::new(replies)));
     let plugins = Arc::new(plugins);
-    let (jobs, queue) = mpsc::channel::<(Job, Arc<AtomicBool>)>();
+    let (jobs, queue) = mpsc::channel::<(Job, Stop)>();
     let runner = {
         let (out, plugins) = (out.clone(), plugins.clone());
         // A deep recursion in an operation should not meet a smaller stack here than on a main thread.
         thread::Builder::new().name("node".into()).stack_size(8 << 20).spawn(move || {
-            for (job, cancelled) in queue {
-                run(&plugins, job, cancelled, &out);
+            for (job, stop) in queue {
+                run(&plugins, job, stop, &out);
             }
         })?
     };
-    let mut current: Option<(u64, Arc<AtomicBool>)> = None;
+    let mut current: Option<(u64, Stop)> = None;
+    let mut gone = Some(gone);
     for line in requests.lines() {
         match serde_json::from_str(&line?).map_err(io::Error::other)? {
             Request::Hello { .. } => out.send(&hello(&plugins)),
@@ -59,22 +79,28 @@ pub fn serve_on(
                 out.send(&Reply::Checked { id, ok, problems });
             }
             Request::Run(job) => {
-                let cancelled = Arc::new(AtomicBool::new(false));
-                current = Some((job.id, cancelled.clone()));
+                let stop = Stop::default();
+                current = Some((job.id, stop.clone()));
                 // The runner ends only when `jobs` is dropped, so the channel is open.
-                let _ = jobs.send((*job, cancelled));
+                let _ = jobs.send((*job, stop));
             }
             Request::Cancel { id } => {
-                if let Some((_, cancelled)) = current.as_ref().filter(|(running, _)| *running == id) {
-                    cancelled.store(true, Ordering::Relaxed);
+                if let Some((_, stop)) = current.as_ref().filter(|(running, _)| *running == id) {
+                    stop.ask();
                 }
             }
-            Request::Shutdown => break,
+            Request::Shutdown => {
+                gone = None;
+                break;
+            }
         }
     }
-    // The engine has gone or wants no more: what still runs has no one to report to.
-    if let Some((_, cancelled)) = &current {
-        cancelled.store(true, Ordering::Relaxed);
+    if let Some(gone) = gone {
+        gone();
+    }
+    // What still runs has no one to report to.
+    if let Some((_, stop)) = &current {
+        stop.ask();
     }
     drop(jobs);
     let _ = runner.join();
@@ -104,7 +130,7 @@ fn unknown(operation: &str) -> ParamProblem {
     }
 }
 
-fn run(plugins: &[Plugin], job: Job, cancelled: Arc<AtomicBool>, out: &Replies) {
+fn run(plugins: &[Plugin], job: Job, stop: Stop, out: &Replies) {
     let id = job.id;
     let Some(operation) = find(plugins, &job.operation) else {
         let error = Error::failed(unknown(&job.operation).message);
@@ -113,13 +139,16 @@ fn run(plugins: &[Plugin], job: Job, cancelled: Arc<AtomicBool>, out: &Replies) 
     };
     let params = job.params.clone();
     let sink = out.clone();
-    let context = Context::new(job, cancelled, Box::new(move |reply| sink.send(&reply)));
+    let context = Context::new(job, stop, Box::new(move |reply| sink.send(&reply)));
     reset_peak_rss();
-    let (start, cpu) = (Instant::now(), cpu_seconds());
+    let (start, cpu) = (Instant::now(), cpu_seconds_with_programs());
     let result = catch_unwind(AssertUnwindSafe(|| operation.run(params, &context)))
         .unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
-    let usage =
-        Usage { cpu_s: cpu_seconds() - cpu, wall_s: start.elapsed().as_secs_f64(), peak_rss: peak_rss() };
+    let usage = Usage {
+        cpu_s: cpu_seconds_with_programs() - cpu,
+        wall_s: start.elapsed().as_secs_f64(),
+        peak_rss: peak_rss().max(context.program_memory()),
+    };
     out.send(&match result {
         Ok(()) => Reply::Done { id, usage },
         Err(error) => Reply::Failed { id, error, usage },

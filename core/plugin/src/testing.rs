@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Map, Value};
 
 use crate::protocol::{InputArtifact, Job, Reply};
+use crate::stop::Stop;
 use crate::{Context, Digest, DynOperation, Error, Kind, Operation, Result};
 
 pub use self::stored::{Fingerprint, dataset_values};
@@ -127,7 +128,7 @@ impl Trial {
         let replies = Arc::new(Mutex::new(Vec::new()));
         let sink = replies.clone();
         let send = move |reply| sink.lock().unwrap_or_else(PoisonError::into_inner).push(reply);
-        let context = Context::new(self.job, self.cancelled, Box::new(send));
+        let context = Context::new(self.job, Stop::of(self.cancelled), Box::new(send));
         DynOperation::run(operation, checked.params, &context)?;
         let replies = std::mem::take(&mut *replies.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(Finished { outputs, replies })

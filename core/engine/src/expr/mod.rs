@@ -20,6 +20,7 @@ pub use eval::Scope;
 pub(crate) use eval::{describe, equal};
 pub use functions::FUNCTIONS;
 pub use parse::parse;
+pub(crate) use template::in_text;
 pub use template::{Piece, Template};
 
 /// A parsed expression, with its place in the text that it was parsed from.

@@ -49,6 +49,9 @@ pub struct Planned {
     pub key: Option<Digest>,
     /// Wall seconds that it took when it, or for a node to run the one before it, was computed.
     pub wall_s: Option<f64>,
+    /// For programs: the files that words of the command name, which are inputs by themselves.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
 }
 
 /// A plan: an entry for each node, in the order of the graph.
@@ -140,6 +143,11 @@ impl Planner<'_> {
             reason,
             key,
             wall_s: usage.map(|usage| usage.wall_s),
+            files: node
+                .inputs
+                .iter()
+                .filter_map(|(name, _)| Some(name.strip_prefix("file:")?.to_owned()))
+                .collect(),
         };
         if let Some(hit) = hit {
             if let Some(reason) = publish::gone(self.store, self.graph, id, &hit.outputs)? {

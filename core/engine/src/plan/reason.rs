@@ -6,6 +6,7 @@ use flow_store::{Computation, Recipe};
 use serde_json::Value;
 
 use super::resolve::Ports;
+use crate::exec;
 
 /// What is to be computed.
 pub(crate) struct Now<'a> {
@@ -29,7 +30,12 @@ pub(crate) fn difference(before: &Computation, now: &Now<'_>) -> String {
         let (old, new) = (before.recipe.version, now.recipe.version);
         parts.push(format!("version of {} {old} → {new}", now.recipe.operation));
     }
-    params("params", &before.recipe.params(), &now.recipe.params(), &mut parts);
+    let (old, new) = (before.recipe.params(), now.recipe.params());
+    if now.recipe.operation == exec::RUN && before.recipe.operation == exec::RUN {
+        command(&old, &new, &mut parts);
+    } else {
+        params("params", &old, &new, &mut parts);
+    }
     if before.recipe.seed != now.recipe.seed {
         parts.push(format!("seed {} → {}", before.recipe.seed, now.recipe.seed));
     }
@@ -40,6 +46,37 @@ pub(crate) fn difference(before: &Computation, now: &Now<'_>) -> String {
         0 => "never computed".to_owned(),
         n if n > SHOWN => format!("{}; and {} more changes", parts[..SHOWN].join("; "), n - SHOWN),
         _ => parts.join("; "),
+    }
+}
+
+/// What is different about a program: its text, the values in it, or its environment.
+fn command(old: &Value, new: &Value, parts: &mut Vec<String>) {
+    let (mut was, mut is) = (old["run"].clone(), new["run"].clone());
+    if crate::key::canonical(&was) != crate::key::canonical(&is) {
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        take_values(&mut was, &mut before);
+        take_values(&mut is, &mut after);
+        if was == is && before.len() == after.len() {
+            let changed = before.iter().zip(&after).filter(|(old, new)| old != new);
+            parts.extend(changed.map(|(old, new)| format!("run: a value {} → {}", shown(old), shown(new))));
+        } else {
+            parts.push("run: the command's text".to_owned());
+        }
+    }
+    params("env", &old["env"], &new["env"], parts);
+}
+
+/// Takes the values out of a command, in order.
+fn take_values(command: &mut Value, values: &mut Vec<Value>) {
+    match command {
+        Value::Object(map) => {
+            if let Some(value) = map.get_mut("value") {
+                values.push(value.take());
+            }
+            map.values_mut().for_each(|inner| take_values(inner, values));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|inner| take_values(inner, values)),
+        _ => {}
     }
 }
 
@@ -76,6 +113,11 @@ fn inputs(before: &Computation, ports: &Ports, parts: &mut Vec<String>) {
     }
     for (port, new) in ports {
         let old = old.remove(port.as_str()).unwrap_or_default();
+        // A program's own files come and go with its text.
+        let own = port.starts_with("file:");
+        if old.len() != new.len() && own {
+            continue;
+        }
         if old.len() != new.len() {
             parts.push(format!("input {port}: {} → {}", items(old.len()), items(new.len())));
             continue;
@@ -83,6 +125,11 @@ fn inputs(before: &Computation, ports: &Ports, parts: &mut Vec<String>) {
         let changed: Vec<_> = old.iter().zip(new).filter(|(old, new)| old.digest != new.digest).collect();
         match changed.as_slice() {
             [] => {}
+            // Of a program's own files the name says it all.
+            [_] if port.starts_with("file:") || port.starts_with("program:") => {
+                let name = port.split_once(':').map_or(port.as_str(), |(_, name)| name);
+                parts.push(format!("{name} changed"));
+            }
             [(old, new)] => parts.push(format!(
                 "input data changed: {port} from {} ({} → {})",
                 old.from,
@@ -92,7 +139,7 @@ fn inputs(before: &Computation, ports: &Ports, parts: &mut Vec<String>) {
             several => parts.push(format!("input data changed: {port}, {}", items(several.len()))),
         }
     }
-    for port in old.into_keys() {
+    for port in old.into_keys().filter(|port| !port.starts_with("file:")) {
         parts.push(format!("input {port} is no longer connected"));
     }
 }

@@ -18,6 +18,7 @@ use super::writer::{Ended, Writer, Written};
 use super::{Error, Options, machine};
 use crate::catalog::Catalog;
 use crate::event::{Event, Failure, Summary};
+use crate::exec;
 use crate::graph::{Graph, NodeId};
 use crate::plan::{self, History, Resolver};
 
@@ -320,7 +321,9 @@ impl Dispatcher<'_> {
     }
 
     pub(super) fn log(&mut self, id: NodeId, level: &str, message: String) {
-        self.nodes[id.0].log(level, message.clone());
+        if !self.nodes[id.0].log(level, message.clone()) {
+            return;
+        }
         let node = self.parts.graph.node(id).name.clone();
         (self.parts.sink)(&Event::Log { node, level: level.to_owned(), message });
     }
@@ -338,7 +341,11 @@ impl Dispatcher<'_> {
                 self.short = (self.short.0 + usage.wall_s, self.short.1 + 1);
                 let changed = progress.ports.as_ref().and_then(|p| self.parts.resolver.changed_external(p));
                 if let Some(path) = changed {
-                    self.fail(id, Failure::new(format!("input changed while it ran: {}", path.display())));
+                    let mut failure = Failure::new(format!("input changed while it ran: {}", path.display()));
+                    failure.hint = (node.operation == exec::RUN).then(|| {
+                        "a file that the program itself writes belongs under `untracked`".to_owned()
+                    });
+                    self.fail(id, failure);
                     return;
                 }
                 progress.take_outputs(&outputs);
@@ -366,9 +373,8 @@ impl Dispatcher<'_> {
     }
 
     pub(super) fn fail(&mut self, id: NodeId, failure: Failure) {
-        let logs: Vec<_> = failure.stderr.clone();
         let progress = &mut self.nodes[id.0];
-        logs.into_iter().for_each(|line| progress.log("stderr", line));
+        progress.keep_last(&failure.stderr);
         progress.failure = Some(failure);
         self.commit(id, NodeState::Failed, None);
     }

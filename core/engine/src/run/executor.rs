@@ -1,7 +1,7 @@
 //! The local executor: it owns the worker processes and the units of work they do, and tells the dispatcher
 //! what happens to each by messages.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use flow_plugin::artifact::digest;
 use flow_plugin::protocol::{Job, Number, Reply, Request, Usage};
-use flow_plugin::{ErrorKind, Kind, Level};
+use flow_plugin::{ErrorKind, Kind, Level, processes};
 use flow_store::{Content, INLINE_LIMIT, NewArtifact};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::Program;
-use super::worker::{Broken, Worker};
+use super::worker::{Broken, Crew, Said, Worker};
 use crate::event::{Failure, clip};
 use crate::graph::NodeId;
 
@@ -28,9 +28,6 @@ const IDLE_MEMORY: u64 = 1 << 30;
 
 /// How often the memory of a node with a limit is looked at.
 const MEMORY_INTERVAL: Duration = Duration::from_millis(250);
-
-/// How long what is in the pipe of standard error may take to be read.
-const STDERR_SETTLES: Duration = Duration::from_millis(10);
 
 /// How many of the last lines of standard error a failure shows.
 const STDERR_SHOWN: usize = 20;
@@ -73,6 +70,7 @@ pub(super) enum Stop {
 pub(super) struct Executor {
     program: Arc<Program>,
     idle: Arc<Idle>,
+    crew: Crew,
     stop: watch::Sender<Stop>,
     reports: mpsc::UnboundedSender<Report>,
 }
@@ -84,16 +82,21 @@ impl Executor {
     pub(super) fn new(program: Program) -> (Self, mpsc::UnboundedReceiver<Report>) {
         let (reports, receiver) = mpsc::unbounded_channel();
         let (stop, _) = watch::channel(Stop::No);
-        (Self { program: Arc::new(program), idle: Arc::default(), stop, reports }, receiver)
+        // What a worker that dies leaves behind is found among the children of this process.
+        processes::adopt_orphans();
+        let crew = Crew::default();
+        (Self { program: Arc::new(program), idle: Arc::default(), crew, stop, reports }, receiver)
     }
 
     /// Starts a unit of work. Its end is reported whatever happens.
     pub(super) fn start(&self, task: Task) {
-        let (program, idle) = (self.program.clone(), self.idle.clone());
+        let (program, idle, crew) = (self.program.clone(), self.idle.clone(), self.crew.clone());
         let (stop, reports) = (self.stop.subscribe(), self.reports.clone());
         tokio::spawn(async move {
             let node = task.node;
-            let end = Unit { task, stop, reports: &reports }.run(&program, &idle).await;
+            let end = Unit { task, stop, reports: &reports, tail: VecDeque::new() }
+                .run(&program, &idle, &crew)
+                .await;
             // The dispatcher ends only after every report that it waits for.
             let _ = reports.send(Report::Ended { node, end });
         });
@@ -110,6 +113,8 @@ struct Unit<'a> {
     task: Task,
     stop: watch::Receiver<Stop>,
     reports: &'a mpsc::UnboundedSender<Report>,
+    /// The last lines on standard error, for a failure.
+    tail: VecDeque<String>,
 }
 
 /// Why a unit of work was asked to stop.
@@ -121,16 +126,16 @@ enum Asked {
 }
 
 impl Unit<'_> {
-    async fn run(mut self, program: &Program, idle: &Idle) -> End {
+    async fn run(mut self, program: &Program, idle: &Idle, crew: &Crew) -> End {
         let threads = self.task.job.threads;
         let pooled = idle.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&threads).and_then(Vec::pop);
         let worker = match pooled {
             Some(worker) => Ok(worker),
-            None => Worker::start(program, threads).await,
+            None => Worker::start(program, threads, crew).await,
         };
         let mut worker = match worker {
             Ok(worker) => worker,
-            Err(broken) => return failed(broken_message(&broken), None, Vec::new(), Usage::default(), true),
+            Err(broken) => return self.failed(broken_message(&broken), None, Usage::default(), true),
         };
         match self.converse(&mut worker).await {
             Ok(end) => {
@@ -141,21 +146,12 @@ impl Unit<'_> {
                 end
             }
             Err((broken, asked)) => {
-                let stderr = worker.take_stderr();
+                self.hear(worker.last_lines());
                 match asked {
                     Some(Asked::Interrupted) => End::Cancelled,
-                    Some(Asked::TimedOut) => failed(self.timed_out(), None, stderr, Usage::default(), true),
-                    Some(Asked::Memory(used)) => {
-                        let limit = self.task.memory.unwrap_or(0);
-                        let message = format!(
-                            "it used {} MiB of memory, and its limit is {} MiB",
-                            used >> 20,
-                            limit >> 20
-                        );
-                        let hint = Some("raise `resources: { memory: … }` of the stage".to_owned());
-                        failed(message, hint, stderr, Usage::default(), false)
-                    }
-                    None => failed(broken_message(&broken), None, stderr, Usage::default(), true),
+                    Some(Asked::TimedOut) => self.failed(self.timed_out(), None, Usage::default(), true),
+                    Some(Asked::Memory(used)) => self.over_limit(used, Usage::default()),
+                    None => self.failed(broken_message(&broken), None, Usage::default(), true),
                 }
             }
         }
@@ -177,8 +173,9 @@ impl Unit<'_> {
         loop {
             let watch_memory = self.task.memory.is_some();
             tokio::select! {
-                reply = worker.receive() => match reply {
-                    Ok(reply) => if let Some(end) = self.reply(reply, worker, asked).await {
+                said = worker.receive() => match said {
+                    Ok(Said::Lines) => self.hear(worker.lines()),
+                    Ok(Said::Reply(reply)) => if let Some(end) = self.reply(reply, worker, asked).await {
                         return Ok(end);
                     },
                     Err(broken) => return Err((broken, asked)),
@@ -204,7 +201,7 @@ impl Unit<'_> {
                 }
                 () = tokio::time::sleep_until(look), if watch_memory => {
                     look = Instant::now() + MEMORY_INTERVAL;
-                    let used = worker.resident();
+                    let used = worker.resident_in_all();
                     if self.task.memory.is_some_and(|limit| used > limit) {
                         asked = Some(Asked::Memory(used));
                         worker.kill();
@@ -214,7 +211,7 @@ impl Unit<'_> {
         }
     }
 
-    async fn reply(&mut self, reply: Reply, worker: &Worker, asked: Option<Asked>) -> Option<End> {
+    async fn reply(&mut self, reply: Reply, worker: &mut Worker, asked: Option<Asked>) -> Option<End> {
         let node = self.task.node;
         // The dispatcher ends only after every report that it waits for.
         let report = |report| drop(self.reports.send(report));
@@ -237,32 +234,53 @@ impl Unit<'_> {
                 None
             }
             Reply::Done { usage, .. } => {
-                for line in worker.take_stderr() {
-                    report(Report::Log { node, level: "stderr", message: line });
-                }
+                self.hear(worker.last_lines());
                 Some(match take_over(&self.task).await {
                     Ok(outputs) => End::Done { outputs, usage },
-                    Err(message) => failed(message, None, Vec::new(), usage, false),
+                    Err(message) => self.failed(message, None, usage, false),
                 })
             }
             Reply::Failed { error, usage, .. } => {
-                // What it wrote before is in the other pipe already, but may not have been read from there.
-                tokio::time::sleep(STDERR_SETTLES).await;
-                let stderr = worker.take_stderr();
+                self.hear(worker.last_lines());
                 Some(match (error.kind, asked) {
+                    // What it had started was killed first, and it noticed.
+                    (_, Some(Asked::Memory(used))) => self.over_limit(used, usage),
                     (ErrorKind::Cancelled, Some(Asked::TimedOut)) => {
-                        failed(self.timed_out(), None, stderr, usage, true)
+                        self.failed(self.timed_out(), None, usage, true)
                     }
                     (ErrorKind::Cancelled, _) => End::Cancelled,
                     (kind, _) => {
                         let message = error.to_string();
                         let hint = error.hint.or_else(|| hint(&message).map(str::to_owned));
-                        failed(message, hint, stderr, usage, kind != ErrorKind::BadInput)
+                        self.failed(message, hint, usage, kind != ErrorKind::BadInput)
                     }
                 })
             }
             Reply::Hello { .. } | Reply::Checked { .. } => None,
         }
+    }
+
+    /// Passes on lines of standard error, and keeps the last.
+    fn hear(&mut self, lines: impl Iterator<Item = String>) {
+        for line in lines {
+            if self.tail.len() == STDERR_SHOWN {
+                self.tail.pop_front();
+            }
+            self.tail.push_back(line.clone());
+            // The dispatcher ends only after every report that it waits for.
+            let _ = self.reports.send(Report::Log { node: self.task.node, level: "stderr", message: line });
+        }
+    }
+
+    fn failed(&self, message: String, hint: Option<String>, usage: Usage, again: bool) -> End {
+        let stderr = self.tail.iter().cloned().collect();
+        End::Failed { failure: Failure { message: clip(message), hint, stderr }, usage, again }
+    }
+
+    fn over_limit(&self, used: u64, usage: Usage) -> End {
+        let limit = self.task.memory.unwrap_or(0);
+        let message = format!("it used {} MiB of memory, and its limit is {} MiB", used >> 20, limit >> 20);
+        self.failed(message, Some("raise `resources: { memory: … }` of the stage".to_owned()), usage, false)
     }
 
     fn timed_out(&self) -> String {
@@ -283,12 +301,6 @@ async fn sleep_until(at: Option<Instant>) {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
     }
-}
-
-fn failed(message: String, hint: Option<String>, stderr: Vec<String>, usage: Usage, again: bool) -> End {
-    let skip = stderr.len().saturating_sub(STDERR_SHOWN);
-    let stderr = stderr.into_iter().skip(skip).map(clip).collect();
-    End::Failed { failure: Failure { message: clip(message), hint, stderr }, usage, again }
 }
 
 fn broken_message(broken: &Broken) -> String {

@@ -100,9 +100,22 @@ impl Progress {
         }
     }
 
-    pub(super) fn log(&mut self, level: &str, message: String) {
-        if self.logs.len() < MESSAGES {
+    /// Adds a message to the log; false if there were too many before.
+    pub(super) fn log(&mut self, level: &str, message: String) -> bool {
+        let room = self.logs.len() < MESSAGES;
+        if room {
             self.logs.push(LogRecord { at: flow_store::now(), level: level.to_owned(), message });
+        }
+        room
+    }
+
+    /// The last lines before a failure are worth more than what came before them.
+    pub(super) fn keep_last(&mut self, lines: &[String]) {
+        if self.logs.len() == MESSAGES {
+            self.logs.truncate(MESSAGES - lines.len().min(MESSAGES));
+            lines.iter().for_each(|line| {
+                self.log("stderr", line.clone());
+            });
         }
     }
 

@@ -1,29 +1,26 @@
 //! One worker process, and the conversation with it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use flow_plugin::processes;
 use flow_plugin::protocol::{PROTOCOL, Reply, Request};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::task::JoinHandle;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 use super::Program;
 use crate::event::MAX_LINE;
 
-/// How many of the last lines of standard error are kept for a node.
-const STDERR_LINES: usize = 200;
+/// The longest line of standard error that is kept whole.
+const LINE: usize = 4 << 10;
 
-/// The longest line of standard error that is kept.
-const STDERR_LINE: usize = 4 << 10;
-
-/// How long to wait for the rest of standard error once a worker has ended. A grandchild may hold it open.
-const STDERR_WAIT: Duration = Duration::from_millis(500);
+/// How long a worker whose output has ended may take to end itself.
+const END_WAIT: Duration = Duration::from_millis(500);
 
 /// A worker process. It leads a process group of its own, which is killed as a whole when this is dropped.
 pub(super) struct Worker {
@@ -33,8 +30,47 @@ pub(super) struct Worker {
     stdout: BufReader<ChildStdout>,
     line: Vec<u8>,
     out: Vec<u8>,
-    stderr: Arc<Mutex<VecDeque<String>>>,
-    stderr_reader: JoinHandle<()>,
+    stderr: ChildStderr,
+    /// Nothing more will come from standard error.
+    silent: bool,
+    chunk: Box<[u8; 8 << 10]>,
+    lines: Lines,
+    crew: Crew,
+}
+
+/// The workers that live. Any other child of the coordinator is what a worker that died has left behind.
+#[derive(Clone, Default)]
+pub(super) struct Crew(Arc<Mutex<BTreeSet<Pid>>>);
+
+impl Crew {
+    fn members(&self) -> MutexGuard<'_, BTreeSet<Pid>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends what workers that died have left behind.
+    fn end_orphans(&self) {
+        processes::kill_found(|| {
+            let crew = self.members();
+            let orphans =
+                processes::children(nix::unistd::getpid()).into_iter().filter(|id| !crew.contains(id));
+            orphans.flat_map(|id| processes::descendants(id).into_iter().chain([id])).collect()
+        });
+    }
+}
+
+/// What a worker has to say.
+pub(super) enum Said {
+    /// A message.
+    Reply(Reply),
+    /// Lines on standard error, which [`Worker::lines`] gives.
+    Lines,
+}
+
+/// Bytes in lines.
+#[derive(Default)]
+struct Lines {
+    whole: VecDeque<String>,
+    open: Vec<u8>,
 }
 
 /// How a conversation breaks off.
@@ -48,14 +84,13 @@ pub(super) enum Broken {
 
 impl Worker {
     /// Starts a worker whose libraries use this many threads.
-    pub(super) async fn start(program: &Program, threads: usize) -> Result<Self, Broken> {
+    pub(super) async fn start(program: &Program, threads: usize, crew: &Crew) -> Result<Self, Broken> {
         let threads = threads.to_string();
         let mut child = Command::new(&program.path)
             .args(&program.args)
             // Before the process starts: libraries read these when they load.
             .env("RAYON_NUM_THREADS", &threads)
             .env("OMP_NUM_THREADS", &threads)
-            .env("FLOW_COORDINATOR", std::process::id().to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -66,13 +101,15 @@ impl Worker {
         let missing = || Broken::Talk("a worker was started without its pipes".into());
         let group =
             child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw).ok_or_else(missing)?;
+        // Before anything else happens: a child that is not of the crew is taken for an orphan.
+        crew.members().insert(group);
         let stdin = child.stdin.take().ok_or_else(missing)?;
         let stdout = BufReader::with_capacity(64 << 10, child.stdout.take().ok_or_else(missing)?);
-        let stderr = Arc::new(Mutex::new(VecDeque::new()));
-        let pipe = child.stderr.take().ok_or_else(missing)?;
-        let stderr_reader = tokio::spawn(collect(pipe, stderr.clone()));
+        let stderr = child.stderr.take().ok_or_else(missing)?;
         let (line, out) = (Vec::new(), Vec::new());
-        let mut worker = Self { child, group, stdin, stdout, line, out, stderr, stderr_reader };
+        let (silent, chunk, lines) = (false, Box::new([0; 8 << 10]), Lines::default());
+        let mut worker =
+            Self { child, group, stdin, stdout, line, out, stderr, silent, chunk, lines, crew: crew.clone() };
         worker.greet().await?;
         Ok(worker)
     }
@@ -80,12 +117,15 @@ impl Worker {
     async fn greet(&mut self) -> Result<(), Broken> {
         let hello = Request::Hello { protocol: PROTOCOL, engine: env!("CARGO_PKG_VERSION").into() };
         self.send(&hello).await?;
-        match self.receive().await? {
-            Reply::Hello { protocol: PROTOCOL, .. } => Ok(()),
-            Reply::Hello { protocol, .. } => {
-                Err(Broken::Talk(format!("a worker speaks protocol {protocol}, and the engine {PROTOCOL}")))
-            }
-            _ => Err(Broken::Talk("a worker did not greet".into())),
+        loop {
+            return match self.receive().await? {
+                Said::Lines => continue,
+                Said::Reply(Reply::Hello { protocol: PROTOCOL, .. }) => Ok(()),
+                Said::Reply(Reply::Hello { protocol, .. }) => Err(Broken::Talk(format!(
+                    "a worker speaks protocol {protocol}, and the engine {PROTOCOL}"
+                ))),
+                Said::Reply(_) => Err(Broken::Talk("a worker did not greet".into())),
+            };
         }
     }
 
@@ -99,10 +139,23 @@ impl Worker {
         }
     }
 
-    /// The next message. May be dropped and called again without losing anything.
-    pub(super) async fn receive(&mut self) -> Result<Reply, Broken> {
+    /// What it says next. May be dropped and called again without losing anything.
+    pub(super) async fn receive(&mut self) -> Result<Said, Broken> {
         loop {
-            let (used, complete) = match self.stdout.fill_buf().await {
+            let read = tokio::select! {
+                read = self.stdout.fill_buf() => read,
+                read = self.stderr.read(&mut self.chunk[..]), if !self.silent => {
+                    match read {
+                        Ok(0) | Err(_) => self.silent = true,
+                        Ok(read) => self.lines.add(&self.chunk[..read]),
+                    }
+                    if self.lines.whole.is_empty() {
+                        continue;
+                    }
+                    return Ok(Said::Lines);
+                }
+            };
+            let (used, complete) = match read {
                 Ok([]) | Err(_) => return Err(self.ended().await),
                 Ok(bytes) => match bytes.iter().position(|byte| *byte == b'\n') {
                     Some(end) => {
@@ -124,73 +177,88 @@ impl Worker {
                     Broken::Talk(format!("a worker sent something that is not a message: {error}"))
                 });
                 self.line.clear();
-                return reply;
+                return reply.map(Said::Reply);
             }
         }
     }
 
     /// Waits for the process, whose output has ended.
     async fn ended(&mut self) -> Broken {
-        let status = tokio::time::timeout(STDERR_WAIT, self.child.wait()).await;
-        let _ = tokio::time::timeout(STDERR_WAIT, &mut self.stderr_reader).await;
+        let status = tokio::time::timeout(END_WAIT, self.child.wait()).await;
+        self.kill_group();
+        self.crew.end_orphans();
         Broken::Ended(status.ok().and_then(io::Result::ok))
     }
 
-    /// Kills the worker and all it has started.
+    /// Kills the worker and all it has started. What it has started goes first: it is found below the worker.
     pub(super) fn kill(&self) {
+        processes::kill_descendants(self.group);
+        self.kill_group();
+    }
+
+    fn kill_group(&self) {
         // An error means that the group has gone already.
         let _ = killpg(self.group, Signal::SIGKILL);
     }
 
-    /// The last lines on standard error since this was last asked.
-    pub(super) fn take_stderr(&self) -> Vec<String> {
-        self.stderr.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect()
+    /// The lines on standard error since this was last asked.
+    pub(super) fn lines(&mut self) -> impl Iterator<Item = String> {
+        self.lines.whole.drain(..)
+    }
+
+    /// The same when a node has ended: all that is in the pipe belongs to it, the last line even if it is not
+    /// complete.
+    pub(super) fn last_lines(&mut self) -> impl Iterator<Item = String> {
+        // Straight from the pipe, which does not block: the runtime may not know yet that something is there.
+        while let Ok(read @ 1..) = nix::unistd::read(&self.stderr, &mut self.chunk[..]) {
+            self.lines.add(&self.chunk[..read]);
+        }
+        self.lines.close();
+        self.lines.whole.drain(..)
     }
 
     /// The memory that the idle worker holds, in bytes; 0 where the system does not tell.
     pub(super) fn resident(&self) -> u64 {
-        const PAGE: u64 = 4096;
-        let statm = std::fs::read_to_string(format!("/proc/{}/statm", self.group)).unwrap_or_default();
-        statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * PAGE
+        processes::resident(self.group)
+    }
+
+    /// The memory that the worker and all it has started hold, in bytes.
+    pub(super) fn resident_in_all(&self) -> u64 {
+        let below = processes::descendants(self.group).into_iter().map(processes::resident);
+        below.sum::<u64>() + self.resident()
     }
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.kill();
-        self.stderr_reader.abort();
+        self.kill_group();
+        self.crew.members().remove(&self.group);
     }
 }
 
-async fn collect(pipe: impl AsyncRead + Unpin, lines: Arc<Mutex<VecDeque<String>>>) {
-    let mut pipe = BufReader::new(pipe);
-    let mut line = Vec::new();
-    loop {
-        let used = match pipe.fill_buf().await {
-            Ok([]) | Err(_) => break,
-            Ok(bytes) => {
-                let end = bytes.iter().position(|byte| *byte == b'\n');
-                let taken = end.unwrap_or(bytes.len());
-                let room = STDERR_LINE.saturating_sub(line.len());
-                line.extend_from_slice(&bytes[..taken.min(room)]);
-                if end.is_some() {
-                    keep(&lines, &mut line);
-                }
-                end.map_or(taken, |end| end + 1)
+impl Lines {
+    fn add(&mut self, bytes: &[u8]) {
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let (text, ends) = match part.strip_suffix(b"\n") {
+                Some(text) => (text, true),
+                None => (part, false),
+            };
+            let room = LINE.saturating_sub(self.open.len());
+            self.open.extend_from_slice(&text[..text.len().min(room)]);
+            if ends {
+                self.end();
             }
-        };
-        pipe.consume(used);
+        }
     }
-    if !line.is_empty() {
-        keep(&lines, &mut line);
-    }
-}
 
-fn keep(lines: &Mutex<VecDeque<String>>, line: &mut Vec<u8>) {
-    let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
-    if lines.len() == STDERR_LINES {
-        lines.pop_front();
+    fn end(&mut self) {
+        self.whole.push_back(String::from_utf8_lossy(&self.open).into_owned());
+        self.open.clear();
     }
-    lines.push_back(String::from_utf8_lossy(line).into_owned());
-    line.clear();
+
+    fn close(&mut self) {
+        if !self.open.is_empty() {
+            self.end();
+        }
+    }
 }

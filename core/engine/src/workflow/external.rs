@@ -10,12 +10,20 @@ use crate::diagnostics::{Diagnostic, Diagnostics, Span, closest};
 
 /// Paths that have been looked at: a matrix names the same file many times.
 #[derive(Default)]
-pub(super) struct Known(HashMap<PathBuf, bool>);
+pub(super) struct Known {
+    there: HashMap<PathBuf, bool>,
+    files: HashMap<PathBuf, bool>,
+}
 
 impl Known {
+    /// Whether there is a file at this path.
+    pub(super) fn is_file(&mut self, path: &Path) -> bool {
+        *self.files.entry(path.to_owned()).or_insert_with(|| path.is_file())
+    }
+
     /// Says so if there is no such file or folder.
     pub(super) fn check(&mut self, path: &Path, span: Span, current: &Path, problems: &mut Diagnostics) {
-        let there = *self.0.entry(path.to_owned()).or_insert_with(|| path.exists());
+        let there = *self.there.entry(path.to_owned()).or_insert_with(|| path.exists());
         if there {
             return;
         }

@@ -1,17 +1,20 @@
 //! Which stage needs which: references resolved, cycles found, an order in which to work.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use flow_plugin::Spec;
 
 use super::file::{Connection, File, Reference, Word};
+use super::programs;
 use crate::catalog::Catalog;
 use crate::diagnostics::{Diagnostic, Diagnostics, Span, did_you_mean, list};
+use crate::exec;
 
 /// The stages of a file, resolved against the catalogue and each other.
 pub(super) struct Linked<'a> {
     /// By stage: the operation's declaration, unless it is unknown.
-    pub(super) specs: Vec<Option<&'a Spec>>,
+    pub(super) specs: Vec<Option<Cow<'a, Spec>>>,
     /// By name: the index of a stage.
     pub(super) index: HashMap<&'a str, usize>,
     /// The stages in an order in which each comes after those it needs. Stages on a cycle, and those behind
@@ -20,6 +23,11 @@ pub(super) struct Linked<'a> {
 }
 
 impl Linked<'_> {
+    /// The declaration of a stage's operation, unless that is unknown.
+    pub(super) fn spec(&self, stage: usize) -> Option<&Spec> {
+        self.specs[stage].as_deref()
+    }
+
     pub(super) fn stage(&self, name: &str) -> Option<usize> {
         self.index.get(name).copied()
     }
@@ -29,21 +37,26 @@ impl Linked<'_> {
 pub(super) fn link<'a>(file: &'a File, catalog: &'a Catalog, problems: &mut Diagnostics) -> Linked<'a> {
     let index: HashMap<&str, usize> =
         file.stages.iter().enumerate().map(|(number, stage)| (stage.name.text.as_str(), number)).collect();
-    let specs: Vec<Option<&Spec>> = file
+    let specs: Vec<Option<Cow<'_, Spec>>> = file
         .stages
         .iter()
         .map(|stage| {
             let uses = stage.uses.as_ref()?;
             let found = catalog.get(&uses.text);
-            if found.is_none() {
-                problems.push(unknown_operation(uses, catalog));
+            match found {
+                Some(found) if found.name == exec::RUN => {
+                    return Some(Cow::Owned(programs::outputs(stage, problems)));
+                }
+                Some(found) => programs::refuse_outputs(stage, found, problems),
+                None => problems.push(unknown_operation(uses, catalog)),
             }
-            found
+            found.map(Cow::Borrowed)
         })
         .collect();
     let mut linked = Linked { specs, index, order: Vec::new() };
+    programs::inputs(file, &mut linked);
     for (number, stage) in file.stages.iter().enumerate() {
-        if let Some(spec) = linked.specs[number] {
+        if let Some(spec) = linked.spec(number) {
             for (port, _) in &stage.inputs {
                 if !spec.inputs.iter().any(|known| known.name == port.text) {
                     problems.push(unknown_input(port, spec));
@@ -57,11 +70,10 @@ pub(super) fn link<'a>(file: &'a File, catalog: &'a Catalog, problems: &mut Diag
                             publish.key_span,
                             format!("`{}` has no output `{}`", spec.name, publish.key),
                         )
-                        .maybe_help(did_you_mean(
-                            &publish.key,
-                            names,
-                            "its outputs are",
-                        )),
+                        .maybe_help(
+                            did_you_mean(&publish.key, names, "its outputs are")
+                                .or_else(|| programs::help_declare(spec, &publish.key)),
+                        ),
                     );
                 }
             }
@@ -87,7 +99,7 @@ pub(super) fn check_output(reference: &Reference, linked: &Linked<'_>, problems:
         problems.push(unknown_stage(&reference.stage, linked));
         return false;
     };
-    let Some(spec) = linked.specs[stage] else { return true };
+    let Some(spec) = linked.spec(stage) else { return true };
     if spec.outputs.iter().any(|port| port.name == reference.port.text) {
         return true;
     }
@@ -98,7 +110,10 @@ pub(super) fn check_output(reference: &Reference, linked: &Linked<'_>, problems:
             port.span,
             format!("the stage `{}` (`{}`) has no output `{}`", reference.stage.text, spec.name, port.text),
         )
-        .maybe_help(did_you_mean(&port.text, names, "its outputs are")),
+        .maybe_help(
+            did_you_mean(&port.text, names, "its outputs are")
+                .or_else(|| programs::help_declare(spec, &port.text)),
+        ),
     );
     false
 }
@@ -115,9 +130,6 @@ fn unknown_stage(word: &Word, linked: &Linked<'_>) -> Diagnostic {
 
 fn unknown_operation(uses: &Word, catalog: &Catalog) -> Diagnostic {
     let problem = Diagnostic::at(uses.span, format!("there is no operation `{}`", uses.text));
-    if uses.text == "exec/run" {
-        return Diagnostic::at(uses.span, "running programs (`exec/run`) is not available in this version");
-    }
     let names: Vec<&str> = catalog.names().collect();
     if let Some(near) = crate::diagnostics::closest(&uses.text, names.iter().copied()) {
         return problem.help(format!("did you mean `{near}`?"));
@@ -263,7 +275,7 @@ pub(super) fn candidates(
 ) -> Vec<String> {
     let mut found = Vec::new();
     for (number, stage) in file.stages.iter().enumerate() {
-        let Some(spec) = linked.specs[number].filter(|_| number != consumer) else { continue };
+        let Some(spec) = linked.spec(number).filter(|_| number != consumer) else { continue };
         for port in &spec.outputs {
             if port.kind == input.kind && (input.nominal.is_none() || input.nominal == port.nominal) {
                 found.push(format!("{}.{}", stage.name.text, port.name));
@@ -278,8 +290,7 @@ pub(super) fn is_resolved(connection: &Connection, linked: &Linked<'_>) -> bool 
     !matches!(connection, Connection::Broken)
         && connection.references().iter().all(|r| {
             linked.stage(&r.stage.text).is_some_and(|stage| {
-                linked.specs[stage]
-                    .is_none_or(|spec| spec.outputs.iter().any(|port| port.name == r.port.text))
+                linked.spec(stage).is_none_or(|spec| spec.outputs.iter().any(|port| port.name == r.port.text))
             })
         })
 }

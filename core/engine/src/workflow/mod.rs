@@ -16,6 +16,7 @@ mod locate;
 mod nodes;
 mod params;
 mod ports;
+mod programs;
 mod publish;
 pub(crate) mod schema;
 pub mod schema_file;

@@ -1,10 +1,11 @@
 //! The JSON Schema of workflow files, for editors.
 
-use flow_plugin::{Multiplicity, Spec};
+use flow_plugin::{Kind, Multiplicity, Spec};
 use serde_json::{Map, Value, json};
 
 use super::file::FORMAT;
 use crate::catalog::Catalog;
+use crate::exec;
 use crate::expr::FUNCTIONS;
 
 /// The JSON Schema (draft 2020-12) of workflow files that use these operations. Every parameter, input and
@@ -166,6 +167,11 @@ fn stage(names: Vec<Value>, conditions: Vec<Value>) -> Value {
                 "anyOf": [{ "type": "integer", "minimum": 0, "maximum": 100 }, expression()]
             },
             "timeout": { "type": "string", "description": "When to give up, such as `30 min`." },
+            "outputs": {
+                "type": "object",
+                "description": "Of a program (`exec/run`): what it puts out, by name.",
+                "additionalProperties": { "enum": exec::OUTPUT_KINDS.map(Kind::name) }
+            },
             "publish": {
                 "type": "object",
                 "description": "Outputs to copy to a path, relative to the root folder.",
@@ -202,11 +208,17 @@ fn condition(spec: &Spec) -> Value {
         .iter()
         .map(|port| (port.name.clone(), json!({ "type": "string", "description": port.doc })))
         .collect();
-    let mut then = json!({ "properties": {
-        "with": with,
-        "inputs": { "properties": inputs, "required": needed, "additionalProperties": false },
-        "publish": { "properties": outputs, "additionalProperties": false }
-    } });
+    let mut then = if spec.name == exec::RUN {
+        // The stage itself says what its inputs and outputs are.
+        json!({ "properties": { "with": with } })
+    } else {
+        json!({ "properties": {
+            "with": with,
+            "inputs": { "properties": inputs, "required": needed, "additionalProperties": false },
+            "outputs": false,
+            "publish": { "properties": outputs, "additionalProperties": false }
+        } })
+    };
     let mut required: Vec<&str> = Vec::new();
     if !needed.is_empty() {
         required.push("inputs");

@@ -262,6 +262,7 @@ pub fn catalog() -> Catalog {
             .with(Score)
             .with(Summary),
         flow_demo::plugin(),
+        flow_engine::exec::plugin(),
     ])
 }
 

@@ -61,6 +61,8 @@ pub(super) struct StageDecl {
     pub(super) retry: Option<Tree>,
     pub(super) timeout: Option<Tree>,
     pub(super) publish: Vec<Entry>,
+    /// The outputs that a program declares, and the key's place.
+    pub(super) outputs: Option<(Vec<Entry>, Span)>,
     /// Keys that are there, but misspelt.
     pub(super) meant: Vec<&'static str>,
 }
@@ -322,12 +324,8 @@ impl Reader<'_> {
                 None
             }
         };
-        for (key, what) in
-            [("when", "running a stage only under a condition"), ("outputs", "outputs of programs")]
-        {
-            if let Some(entry) = body.get(key) {
-                self.not_available(entry, what);
-            }
+        if let Some(entry) = body.get("when") {
+            self.not_available(entry, "running a stage only under a condition");
         }
         let with = match body.get("with") {
             Some(with) if matches!(with.value.data, Data::Map(_)) => with.value.clone(),
@@ -355,6 +353,15 @@ impl Reader<'_> {
             }
             None => Vec::new(),
         };
+        let outputs = body.get("outputs").map(|entry| {
+            let what = "`outputs` must be a mapping of names to kinds, such as `{ result: file }`";
+            let outputs = self.mapping(&entry.value, what).to_vec();
+            for output in outputs.iter().filter(|output| !is_name(&output.key)) {
+                let word = Word { text: output.key.clone(), span: output.key_span };
+                self.problems.push(bad_name(&word, "output"));
+            }
+            (outputs, entry.key_span)
+        });
         let optional = |key: &str| body.get(key).map(|entry| entry.value.clone());
         StageDecl {
             uses,
@@ -367,6 +374,7 @@ impl Reader<'_> {
             retry: optional("retry"),
             timeout: optional("timeout"),
             publish,
+            outputs,
             meant,
             name,
         }
@@ -423,12 +431,13 @@ impl Reader<'_> {
     }
 }
 
-fn is_name(text: &str) -> bool {
+pub(super) fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
 }
 
 fn bad_name(word: &Word, what: &str) -> Diagnostic {
-    Diagnostic::at(word.span, format!("`{}` cannot be the name of a {what}", word.text))
+    let article = if what.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    Diagnostic::at(word.span, format!("`{}` cannot be the name of {article} {what}", word.text))
         .help("names start with a letter and go on with letters, digits, `_` and `-`")
 }

@@ -4,12 +4,14 @@ use flow_plugin::{Multiplicity, Port, Spec};
 use serde_json::Map;
 
 use super::super::expand::Link;
+use super::super::external::kind_of;
 use super::super::file::{Connection, Item, Reference, StageDecl};
 use super::super::link::{candidates, is_resolved};
 use super::super::ports;
 use super::super::tree::{Data, Tree};
 use super::{Builder, Last};
 use crate::diagnostics::{Diagnostic, Span};
+use crate::exec;
 use crate::expr::Scope;
 use crate::graph::{NodeId, Origin, Source};
 
@@ -133,13 +135,13 @@ impl Builder<'_> {
                                 }
                             }
                             Item::External(path) => {
-                                sources.extend(self.external(path, port, scope, tainted));
+                                sources.extend(self.external(path, spec, port, scope, tainted));
                             }
                         }
                     }
                 }
                 (Connection::External(path, _), _) => {
-                    sources.extend(self.external(path, port, scope, tainted));
+                    sources.extend(self.external(path, spec, port, scope, tainted));
                     kind_of_input = Some(port.clone());
                 }
                 _ => {}
@@ -172,7 +174,14 @@ impl Builder<'_> {
         into.push(Source { from, coordinates });
     }
 
-    fn external(&mut self, path: &Tree, port: &Port, scope: &Scope<'_>, tainted: bool) -> Option<Source> {
+    fn external(
+        &mut self,
+        path: &Tree,
+        spec: &Spec,
+        port: &Port,
+        scope: &Scope<'_>,
+        tainted: bool,
+    ) -> Option<Source> {
         let tree = self.eval(path, scope, tainted)?;
         let Data::Text(text) = &tree.data else {
             self.problems.push(
@@ -184,7 +193,9 @@ impl Builder<'_> {
         let absolute = self.place.resolve(text, tree.origin.unwrap_or(tree.span));
         self.known.check(&absolute, tree.span, &self.place.current, self.problems);
         self.externals.push((absolute.clone(), tree.span));
-        let from = Origin::External { path: absolute, kind: port.kind };
+        // A program takes any kind.
+        let kind = if spec.name == exec::RUN { kind_of(&absolute) } else { port.kind };
+        let from = Origin::External { path: absolute, kind };
         Some(Source { from, coordinates: Map::new() })
     }
 

@@ -3,6 +3,7 @@
 mod connect;
 mod dag;
 mod parameters;
+mod program;
 
 use std::cell::Cell as Flag;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -26,6 +27,7 @@ use super::tree::{Data, Tree};
 use super::validate::PathParam;
 use crate::catalog::Catalog;
 use crate::diagnostics::{Diagnostic, Diagnostics, Span};
+use crate::exec;
 use crate::expr::{Piece, Scope};
 use crate::graph::{Edge, Node, NodeId, Origin, Resources, Source, Stage};
 
@@ -154,6 +156,8 @@ struct Last {
     /// By input: an output that is known to fit.
     fitting: Vec<Option<Port>>,
     limits: Option<(Resources, u32, Option<Duration>)>,
+    /// For programs: the parameters without the command.
+    with: Option<Tree>,
 }
 
 /// Parameters after evaluation and the check against the schema.
@@ -169,11 +173,13 @@ struct Given {
 impl Builder<'_> {
     fn stage(&mut self, number: usize, stage: &StageDecl) -> Vec<Node> {
         let expanded = &self.expanded[number];
-        let Some(spec) = self.linked.specs[number] else { return Vec::new() };
+        let Some(spec) = self.linked.spec(number) else { return Vec::new() };
         let schema = match self.schemas.get(&spec.name) {
             Some(known) => known.clone(),
             None => {
-                let compiled = Rc::new(Schema::compile(&spec.params));
+                // What a stage declares itself leaves the parameters to the catalogue.
+                let declared = self.catalog.get(&spec.name).unwrap_or(spec);
+                let compiled = Rc::new(Schema::compile(&declared.params));
                 self.schemas.insert(spec.name.clone(), compiled.clone());
                 compiled
             }
@@ -185,6 +191,9 @@ impl Builder<'_> {
             _ => None,
         });
         let mut last = Last { fitting: vec![None; spec.inputs.len()], ..Last::default() };
+        if spec.name == exec::RUN {
+            last.with = Some(program::outline(&stage.with));
+        }
         (0..expanded.cells.len())
             .map(|row| self.node(number, stage, spec, &schema, seeds, row, &mut last))
             .collect()
@@ -211,7 +220,14 @@ impl Builder<'_> {
         let scope = scope(self.params, &matrix, seed.as_ref(), &resources_value);
         let given = self.given(stage, spec, schema, seeds, &scope, &seed, expanded.tainted, last);
         let (mut inputs, connected) = self.inputs(number, stage, spec, &scope, row, last);
-        let mut checked = self.checked(stage, spec, &given, connected, last);
+        let mut unkeyed = Map::new();
+        let mut checked = if spec.name == exec::RUN {
+            let program = self.program(stage, spec, &given, &scope, expanded.tainted, &mut inputs);
+            unkeyed = program.unkeyed;
+            Checked { params: program.params, outputs: spec.outputs.clone() }
+        } else {
+            self.checked(stage, spec, &given, connected, last)
+        };
         let own_seed = match (seeds, &seed) {
             (Some(_), Some(seed)) => seed.as_u64(),
             _ => checked.params.get("seed").and_then(Value::as_u64),
@@ -231,6 +247,7 @@ impl Builder<'_> {
             operation: spec.name.clone(),
             version: spec.version,
             params: checked.params,
+            unkeyed,
             seed: own_seed.unwrap_or(0),
             inputs,
             outputs: checked.outputs,

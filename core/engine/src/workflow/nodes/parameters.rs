@@ -27,6 +27,8 @@ impl Builder<'_> {
         if let Some(fixed) = &last.fixed {
             return fixed.clone();
         }
+        let outline = last.with.clone();
+        let written = outline.as_ref().unwrap_or(&stage.with);
         if stage.meant.contains(&"with") {
             let with = Tree::new(stage.with.span, Data::Map(Vec::new()));
             let given =
@@ -36,8 +38,8 @@ impl Builder<'_> {
         }
         let before = self.problems.len();
         let mut complete = true;
-        let mut entries = Vec::with_capacity(stage.with.entries().len() + 1);
-        for entry in stage.with.entries() {
+        let mut entries = Vec::with_capacity(written.entries().len() + 1);
+        for entry in written.entries() {
             let value = self.eval(&entry.value, scope, tainted).unwrap_or_else(|| {
                 complete = false;
                 entry.value.clone()
@@ -84,7 +86,7 @@ impl Builder<'_> {
         }
         let sound = complete && found == 0 && self.problems.len() == before;
         let given = Given { value, paths: paths.into(), with: with.into(), sound };
-        let varies = takes_seed || uses(&stage.with, |root| matches!(root, "matrix" | "seed" | "resources"));
+        let varies = takes_seed || uses(written, |root| matches!(root, "matrix" | "seed" | "resources"));
         if !varies {
             last.fixed = Some(given.clone());
         }

@@ -1,0 +1,333 @@
+//! The worker's side: putting in the paths, starting the program, waiting for it.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use flow_plugin::{Context, Error, Operation, Result, Spec, processes};
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use super::{Command, PASSED, Piece, Symbol};
+use crate::expr::in_text;
+
+/// How long what a program has left running in the background may take to end by itself.
+const LEFT_BEHIND: Duration = Duration::from_secs(1);
+
+/// The declared version.
+pub(super) const VERSION: u32 = 1;
+
+/// What it does.
+pub(super) const SUMMARY: &str = "Runs a program: a shell line, or an executable and its arguments.";
+
+/// `exec/run`.
+pub(super) struct Run;
+
+impl Operation for Run {
+    type Params = Command;
+
+    fn spec(&self) -> Spec {
+        Spec::new("run", VERSION, SUMMARY).doc(DOC)
+    }
+
+    fn run(&self, command: Command, context: &Context) -> Result<()> {
+        let mut program = prepare(&command, context)?;
+        let name = program.get_program().to_owned();
+        let starting = processes::starting();
+        let child = program.spawn().map_err(|error| not_started(&name, &error))?;
+        drop(starting);
+        let group = Pid::from_raw(child.id().cast_signed());
+        let cancel = context.on_cancel(move || {
+            // An error means that it has ended already.
+            let _ = killpg(group, Signal::SIGTERM);
+        });
+        wait_without_reaping(group);
+        drop(cancel);
+        let (status, peak) = reap(group)?;
+        context.program_held(peak);
+        if clear_up(group) {
+            context.warn("it ended but had left programs running in the background, which were killed");
+        }
+        if !status.success() {
+            context.check_cancelled()?;
+            return Err(ended(status));
+        }
+        for (name, path) in context.outputs() {
+            if std::fs::symlink_metadata(path).is_err() {
+                let message = format!("the command succeeded but did not write its output `{name}`");
+                return Err(Error::failed(message)
+                    .hint(format!("`${{{{ outputs.{name} }}}}` is the path to write to")));
+            }
+        }
+        Ok(())
+    }
+}
+
+const DOC: &str = "\
+The stage declares its outputs: `outputs: { NAME: KIND }`, with the kinds file, folder, dataset, metrics and
+table. Its inputs may have any name and kind.
+
+`run` is a line for `bash -euo pipefail`, or a list, which is run without a shell. It runs in the folder of the
+workflow file.
+
+* `${{ inputs.NAME }}` is the path of an input; read it only. A collected input stands for one word each, and
+`${{ inputs.NAME.list }}` is a file with the paths, one a line.
+* `${{ outputs.NAME }}` is the path at which to write an output.
+* Other expressions give their value. Each is exactly one word, whatever is in it; a list is one word each.
+
+The program sees the environment variables that `env` lists, and PATH, HOME, USER, LOGNAME, TMPDIR, SHELL and
+the usual variables for the number of threads, which is `cpus` of the stage's `resources`. So the locale is `C`
+unless `env` lists LANG or LC_ALL.
+
+A word of the command that names a file below the root folder, such as `scripts/fit.py`, is an input: when its
+content changes the stage runs again. `flow plan` shows these files; `untracked: [WORD]` leaves some out.
+
+    clean:
+      uses: exec/run
+      inputs: { raw: { path: data/raw.txt } }
+      with: { run: \"grep -v '^#' ${{ inputs.raw }} > ${{ outputs.clean }}\" }
+      outputs: { clean: file }";
+
+/// The program, its arguments and its environment.
+fn prepare(command: &Command, context: &Context) -> Result<std::process::Command> {
+    let folder = command.folder.as_deref().unwrap_or(Path::new("."));
+    let mut shell = None;
+    let mut program = match &command.run {
+        super::Run::Shell(pieces) => {
+            let bash = find(OsStr::new("bash"), folder)?;
+            let mut program = std::process::Command::new(&bash);
+            shell = Some(bash);
+            let (script, values) = script(pieces, command, context)?;
+            // The name is what bash puts before its messages.
+            program.args(["-euo", "pipefail", "-c"]).arg(script).arg(context.node()).args(values);
+            program
+        }
+        super::Run::Arguments(arguments) => {
+            let mut words = Vec::with_capacity(arguments.len());
+            for pieces in arguments {
+                words.extend(argument(pieces, command, context)?);
+            }
+            let mut words = words.into_iter();
+            let name = words.next().ok_or_else(|| Error::bad_input("the command is empty"))?;
+            let mut program = std::process::Command::new(find(&name, folder)?);
+            program.args(words);
+            program
+        }
+    };
+    let threads = context.threads().to_string();
+    program
+        .current_dir(folder)
+        .env_clear()
+        .envs(PASSED.iter().filter_map(|name| Some((*name, std::env::var_os(name)?))))
+        // Without it bash would look the user up.
+        .envs(shell.map(|shell| ("SHELL", shell)))
+        .envs(THREADS.iter().map(|name| (*name, &threads)))
+        .envs(command.env.iter().filter_map(|(name, value)| Some((name, value.as_ref()?))));
+    for (name, _) in command.env.iter().filter(|(_, value)| value.is_none()) {
+        program.env_remove(name);
+    }
+    // Standard output of a worker is its standard error, which is the node's log.
+    std::os::unix::process::CommandExt::process_group(&mut program, 0);
+    program.stdin(Stdio::null()).stdout(Stdio::inherit()).stderr(Stdio::inherit());
+    Ok(program)
+}
+
+/// What libraries read to know how many threads to start.
+const THREADS: [&str; 5] = [
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "RAYON_NUM_THREADS",
+];
+
+/// The script, and its arguments. Each reference is an array of the shell, which is filled from the arguments:
+/// no value ever is a part of the script.
+fn script(pieces: &[Piece], command: &Command, context: &Context) -> Result<(String, Vec<OsString>)> {
+    let (mut head, mut body, mut values) = (String::new(), String::new(), Vec::new());
+    let mut number = 0;
+    for piece in pieces {
+        let (symbol, quoted) = match piece {
+            Piece::Text(text) => {
+                body.push_str(text);
+                continue;
+            }
+            Piece::Plain(symbol) => (symbol, false),
+            Piece::Quoted { quoted } => (quoted, true),
+        };
+        let words = words(symbol, command, context)?;
+        // On the line on which the command begins: messages of bash count lines.
+        head += &format!("__flow_{number}=(\"${{@:{}:{}}}\");", values.len() + 1, words.len());
+        let quote = if quoted { "" } else { "\"" };
+        body += &format!("{quote}${{__flow_{number}[@]}}{quote}");
+        values.extend(words);
+        number += 1;
+    }
+    if number > 0 {
+        head += "set --;";
+    }
+    Ok((head + &body, values))
+}
+
+/// The words that one argument comes to: one, unless a collection stands for it.
+fn argument(pieces: &[Piece], command: &Command, context: &Context) -> Result<Vec<OsString>> {
+    if let [Piece::Plain(symbol)] = pieces {
+        return words(symbol, command, context);
+    }
+    let mut whole = OsString::new();
+    for piece in pieces {
+        match piece {
+            Piece::Text(text) => whole.push(text),
+            Piece::Plain(symbol) | Piece::Quoted { quoted: symbol } => {
+                words(symbol, command, context)?.iter().for_each(|word| whole.push(word));
+            }
+        }
+    }
+    Ok(vec![whole])
+}
+
+fn words(symbol: &Symbol, command: &Command, context: &Context) -> Result<Vec<OsString>> {
+    let texts = |value: &Value| -> Result<Vec<OsString>> {
+        let items = match value {
+            Value::Array(items) => items.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        items.iter().map(|item| in_text(item).map(OsString::from).map_err(Error::bad_input)).collect()
+    };
+    match symbol {
+        Symbol::Input(name) => {
+            Ok(context.inputs(name).iter().map(|input| input.path.clone().into_os_string()).collect())
+        }
+        Symbol::List(name) => Ok(vec![list(name, context)?.into_os_string()]),
+        Symbol::Output(name) => Ok(vec![context.output(name)?.as_os_str().to_owned()]),
+        Symbol::Value(value) => texts(value),
+        Symbol::Resources(expression) => match command.resources.get(expression) {
+            Some(value) => texts(value),
+            None => Err(Error::failed(format!("the engine did not say what `{expression}` is"))),
+        },
+    }
+}
+
+/// Writes the paths of a collection to a file beside the outputs, which goes with the run's scratch folder.
+fn list(name: &str, context: &Context) -> Result<PathBuf> {
+    let mut path = match context.outputs().values().next() {
+        Some(output) => output.clone().into_os_string(),
+        None => std::env::temp_dir().join(format!("flow-{}", std::process::id())).into_os_string(),
+    };
+    path.push(format!(".{name}.list"));
+    let path = PathBuf::from(path);
+    let mut file = io::BufWriter::new(std::fs::File::create(&path)?);
+    for input in context.inputs(name) {
+        file.write_all(input.path.as_os_str().as_bytes())?;
+        file.write_all(b"\n")?;
+    }
+    file.flush()?;
+    Ok(path)
+}
+
+/// The executable that a command names: a path from the folder, or a name on the search path.
+fn find(name: &OsStr, folder: &Path) -> Result<PathBuf> {
+    super::find_program(name, folder).ok_or_else(|| {
+        let name = name.to_string_lossy();
+        Error::bad_input(format!("there is no program `{name}`"))
+            .hint("is it installed, and in one of the folders of PATH?")
+    })
+}
+
+fn not_started(name: &OsStr, error: &io::Error) -> Error {
+    let message = format!("{} cannot be started: {error}", name.to_string_lossy());
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::E2BIG) => Error::bad_input(message).hint(
+            "the paths of a large collection do not fit on a command line: `${{ inputs.NAME.list }}` is a file \
+             of them",
+        ),
+        Some(Errno::ENOEXEC) => Error::bad_input(message).hint("a script starts with a line such as `#!/bin/sh`"),
+        _ => Error::failed(message),
+    }
+}
+
+/// Waits until the program has ended, but leaves it to be asked for its status: until then no other process
+/// gets its number, and a signal meant for it reaches nobody else.
+fn wait_without_reaping(program: Pid) {
+    #[cfg(target_os = "linux")]
+    {
+        use nix::sys::wait::{Id, waitid};
+        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+        while waitid(Id::Pid(program), flags) == Err(Errno::EINTR) {}
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = program;
+}
+
+/// The program's status and the most memory that it, or a program that it waited for, held, in bytes.
+fn reap(program: Pid) -> io::Result<(ExitStatus, u64)> {
+    let mut status = 0;
+    // SAFETY: all bit patterns of this plain structure of numbers are valid.
+    let mut usage: nix::libc::rusage = unsafe { std::mem::zeroed() };
+    loop {
+        // SAFETY: both pointers are to living variables of the types that the call fills in.
+        let found = unsafe { nix::libc::wait4(program.as_raw(), &raw mut status, 0, &raw mut usage) };
+        if found == program.as_raw() {
+            break;
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+    // Linux counts in KiB, macOS in bytes.
+    let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
+    Ok((ExitStatus::from_raw(status), u64::try_from(usage.ru_maxrss).unwrap_or(0) * unit))
+}
+
+/// Waits for what the program has left behind, and kills what does not end. Says whether that was needed.
+fn clear_up(group: Pid) -> bool {
+    let patience = Instant::now() + LEFT_BEHIND;
+    let mut killed = false;
+    loop {
+        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::StillAlive) if killed || Instant::now() < patience => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            Ok(WaitStatus::StillAlive) => {
+                killed = true;
+                let _ = killpg(group, Signal::SIGKILL);
+                processes::kill_descendants(nix::unistd::getpid());
+            }
+            Ok(_) | Err(Errno::EINTR) => {}
+            // There is none.
+            Err(_) => return killed,
+        }
+    }
+}
+
+fn ended(status: ExitStatus) -> Error {
+    let Some(code) = status.code() else {
+        let number = status.signal().unwrap_or(0);
+        let name = Signal::try_from(number).map_or("", Signal::as_str);
+        let error = Error::failed(format!("the command was ended by signal {number} ({name})"));
+        return if number == nix::libc::SIGKILL {
+            error
+                .hint("the system does so when memory runs out; `resources: { memory: … }` keeps others away")
+        } else {
+            error
+        };
+    };
+    let error = Error::failed(format!("the command ended with exit status {code}"));
+    match code {
+        126 => error.hint("126 means that a file was found that cannot be run"),
+        127 => error.hint("127 means that a program was not found: is it installed, and on PATH?"),
+        141 => error.hint(
+            "141 means that a program wrote to one that had stopped reading, such as `head`: add `|| true` where \
+             that is meant",
+        ),
+        _ => error,
+    }
+}
