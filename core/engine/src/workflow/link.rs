@@ -20,6 +20,11 @@ pub(super) struct Linked<'a> {
 }
 
 impl Linked<'_> {
+    /// The declaration of a stage's operation, unless that is unknown.
+    pub(super) fn spec(&self, stage: usize) -> Option<&Spec> {
+        self.specs[stage]
+    }
+
     pub(super) fn stage(&self, name: &str) -> Option<usize> {
         self.index.get(name).copied()
     }
