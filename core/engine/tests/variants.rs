@@ -68,6 +68,63 @@ fn files_that_are_not_there() {
 }
 
 #[test]
+fn a_published_table_is_no_axis() {
+    let folder = Folder::new();
+    folder.write("out/cases.csv", "a\n1\n2\n");
+    let text = "
+flow: 1
+stages:
+  make: { uses: demo/text, with: { text: t }, publish: { text: out/cases.csv } }
+  use: { uses: demo/text, matrix: { case: { rows: out/cases.csv } }, with: { text: t } }
+";
+    assert_snapshot!(wrong(&folder, text, &[]));
+}
+
+#[test]
+fn conditions_see_seeds_and_inherited_axes() {
+    let text = "
+flow: 1
+params: { all: false }
+stages:
+  a: { uses: demo/text, matrix: { m: [x, y] }, seeds: [1, 2], with: { text: t } }
+  b:
+    uses: demo/grep
+    when: \"${{ params.all or matrix.m == 'x' and seed == 2 }}\"
+    inputs: { text: a.text }
+    with: { contains: t }
+  c: { uses: demo/join, inputs: { parts: { collect: b.text, over: [seed] } } }
+";
+    let folder = Folder::new();
+    let graph = folder.load(text, None, &[]).unwrap();
+    assert_eq!(
+        (names(&graph, "b"), names(&graph, "c")),
+        (vec!["b[m=x,seed=2]".into()], vec!["c[m=x]".into()])
+    );
+    assert_eq!(graph.stages[1].off.len(), 3);
+    let all = folder.load(text, None, &["all=true"]).unwrap();
+    assert_eq!((names(&all, "b").len(), names(&all, "c").len()), (4, 2));
+}
+
+#[test]
+fn included_files_include_others() {
+    let folder = Folder::new();
+    folder.write("study/lib/deep/c.yaml", "flow: 1\nparams: { f: c.txt, k: 1 }\nstages:\n  c: { uses: demo/grep, inputs: { text: { path: \"${{ params.f }}\" } }, with: { contains: \"${{ str(params['k']) }}\" } }\n");
+    folder.write("study/lib/deep/c.txt", "t");
+    folder.write("study/lib/b.yaml", "flow: 1\nparams: { k: 2 }\ninclude: { c: { path: deep/c.yaml, params: { k: \"${{ params.k * 10 }}\" } } }\nstages:\n  b: { uses: demo/join, needs: c.c, inputs: { parts: { collect: c.c.text } } }\n");
+    let text = "flow: 1\ninclude: { b: { path: study/lib/b.yaml, params: { k: 7 } } }\n";
+    let graph = folder.load(text, None, &[]).unwrap();
+    let order: Vec<_> = graph.stages.iter().map(|stage| stage.name.as_str()).collect();
+    assert_eq!(order, ["b.c.c", "b.b"]);
+    assert_eq!(graph.nodes[0].params["contains"], json!("70"));
+    match &graph.nodes[0].inputs[0].1[0].from {
+        flow_engine::graph::Origin::External { path, .. } => assert!(path.ends_with("study/lib/deep/c.txt")),
+        other => panic!("{other:?}"),
+    }
+    let set = folder.load(text, None, &["b.c.k=4", "b.c.c.with.invert=true"]).unwrap();
+    assert_eq!(set.nodes[0].params, json!({ "contains": "4", "invert": true }));
+}
+
+#[test]
 fn files_of_one_stem_are_told_apart_by_their_paths() {
     let folder = Folder::new();
     for path in ["data/x/one.txt", "data/y/one.txt"] {

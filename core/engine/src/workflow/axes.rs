@@ -1,6 +1,7 @@
 //! Matrices: from axes to cells.
 
 use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use serde_json::{Map, Value};
@@ -101,15 +102,16 @@ pub(super) fn join(rows: &[Row], cells: &[Cell]) -> Option<Vec<Row>> {
 }
 
 /// The cells that `matrix`, `zip` and `seeds` of a stage write down, one list a block. `None` when something
-/// is wrong with them, which has then been reported.
+/// is wrong with them, which has then been reported. Tables that are read are added to `reads`.
 pub(super) fn own(
     stage: &StageDecl,
     scope: &Scope<'_>,
     origin: &dyn Fn(&str, &str) -> Option<Span>,
     place: &Place,
+    reads: &mut Vec<(PathBuf, Span)>,
     problems: &mut Diagnostics,
 ) -> Option<Vec<(Vec<Cell>, Span)>> {
-    let mut reader = Reader { scope, origin, place, problems };
+    let mut reader = Reader { scope, origin, place, reads, problems };
     let mut seen: Vec<(String, Span)> = Vec::new();
     let mut lists = Vec::new();
     let mut whole = true;
@@ -213,6 +215,7 @@ struct Reader<'a> {
     scope: &'a Scope<'a>,
     origin: &'a dyn Fn(&str, &str) -> Option<Span>,
     place: &'a Place,
+    reads: &'a mut Vec<(PathBuf, Span)>,
     problems: &'a mut Diagnostics,
 }
 
@@ -335,7 +338,7 @@ impl Reader<'_> {
         let tree = axis.value.eval(self.scope, self.origin, self.problems)?;
         let Data::List(items) = &tree.data else {
             if sources::is_source(&tree) {
-                let values = sources::values(axis, &tree, self.place, self.problems)?;
+                let values = sources::values(axis, &tree, self.place, self.reads, self.problems)?;
                 return Some(values.into_iter().map(Rc::new).collect());
             }
             if let Some(from) = tree.get("from") {

@@ -1,6 +1,7 @@
 //! Expansion: how many nodes each stage has, where they lie on its axes, and which nodes of earlier stages
 //! each of their inputs takes.
 
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use serde_json::Value;
@@ -25,6 +26,8 @@ pub(super) struct Expanded {
     pub(super) tainted: bool,
     /// Cells that are switched off, and why.
     pub(super) off: Vec<(Cell, String)>,
+    /// Tables that its axes are read from.
+    pub(super) reads: Vec<(PathBuf, Span)>,
 }
 
 impl Expanded {
@@ -156,7 +159,8 @@ fn stage_rows(
         };
         links.push(link);
     }
-    match axes::own(stage, &scope, &origin, place, problems) {
+    let mut reads = Vec::new();
+    match axes::own(stage, &scope, &origin, place, &mut reads, problems) {
         Some(lists) => {
             for (cells, span) in lists {
                 if !tainted && !failed {
@@ -203,7 +207,7 @@ fn stage_rows(
             Link::None | Link::All => {}
         }
     }
-    Expanded { cells: rows.into_iter().map(|row| row.cell).collect(), links, tainted, off }
+    Expanded { cells: rows.into_iter().map(|row| row.cell).collect(), links, tainted, off, reads }
 }
 
 /// Why nothing comes over a connection, if so: all that it names is switched off.

@@ -1,7 +1,7 @@
 //! Axes whose values are not written out: one a file, or one a row of a table.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use super::external::Known;
 use super::nodes::Place;
 use super::tree::{Data, Entry, Tree};
 use super::{glob, rows};
-use crate::diagnostics::{Diagnostic, Diagnostics, closest, did_you_mean};
+use crate::diagnostics::{Diagnostic, Diagnostics, Span, closest, did_you_mean};
 
 /// Where the values of an axis can come from.
 const SOURCES: [&str; 2] = ["files", "rows"];
@@ -25,11 +25,12 @@ pub(super) fn is_source(tree: &Tree) -> bool {
     tree.entries().iter().any(|entry| SOURCES.contains(&entry.key.as_str()))
 }
 
-/// The values of such an axis, already evaluated.
+/// The values of such an axis, already evaluated. A table that is read is added to `reads`.
 pub(super) fn values(
     axis: &Entry,
     tree: &Tree,
     place: &Place,
+    reads: &mut Vec<(PathBuf, Span)>,
     problems: &mut Diagnostics,
 ) -> Option<Vec<AxisValue>> {
     let entries = tree.entries();
@@ -60,7 +61,7 @@ pub(super) fn values(
     };
     let values = match source.key.as_str() {
         "files" => files(path, source, axis, place, problems)?,
-        _ => table(path, source, axis, place, problems)?,
+        _ => table(path, source, axis, place, reads, problems)?,
     };
     if values.len() > MAX_NODES {
         problems.push(axes::too_many(source.value.span));
@@ -128,10 +129,12 @@ fn table(
     source: &Entry,
     axis: &Entry,
     place: &Place,
+    reads: &mut Vec<(PathBuf, Span)>,
     problems: &mut Diagnostics,
 ) -> Option<Vec<AxisValue>> {
     let span = source.value.span;
     let absolute = place.resolve(path, source.value.origin.unwrap_or(span));
+    reads.push((absolute.clone(), span));
     let before = problems.len();
     Known::default().check(&absolute, span, &place.current, problems);
     if problems.len() > before {

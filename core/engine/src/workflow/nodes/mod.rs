@@ -88,7 +88,8 @@ pub(super) fn build(
         .collect();
     let mut slots: Vec<Option<Node>> = Vec::new();
     slots.resize_with(start, || None);
-    let mut built = Built::default();
+    let externals = expanded.iter().flat_map(|stage| stage.reads.iter().cloned()).collect();
+    let mut built = Built { externals, ..Built::default() };
     let mut schemas = HashMap::new();
     let mut known = external::Known::default();
     let ordered: HashSet<usize> = linked.order.iter().copied().collect();
