@@ -12,6 +12,7 @@ mod run;
 mod runs;
 mod schema;
 mod show;
+mod table;
 mod why;
 mod worker;
 
@@ -39,6 +40,8 @@ pub(crate) enum Command {
     Log(log::Args),
     /// Copy an artifact out of the store, also in other forms (NetCDF, npz, CSV)
     Get(get::Args),
+    /// Show metrics of all variants of a stage as a table, or write it as CSV
+    Table(table::Args),
     /// Draw the graph of a workflow
     Graph(graph::Args),
     /// List plugins and their operations, or document one operation
@@ -62,6 +65,7 @@ impl Command {
             Self::Show(args) => show::run(&args),
             Self::Log(args) => log::run(&args),
             Self::Get(args) => get::run(&args),
+            Self::Table(args) => table::run(&args),
             Self::Graph(args) => graph::run(&args),
             Self::Plugins(args) => plugins::run(&args),
             Self::Schema(args) => schema::run(&args),

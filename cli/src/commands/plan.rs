@@ -21,7 +21,8 @@ Examples:
   flow plan ccs --set train.with.epochs=60      what it would do with another parameter
   flow plan ccs --format json                   one JSON object a line, for programs
 
-A node marked `?` is uncertain: it runs only if what it reads comes out different.")]
+A node marked `?` is uncertain: it runs only if what it reads comes out different. One marked `off` is
+switched off by a condition (`when`).")]
 pub(crate) struct Args {
     /// The workflow: a file, or the name of one in workflows/
     #[arg(value_name = "WORKFLOW")]
@@ -81,7 +82,11 @@ fn human(out: &mut impl Write, workflow: &str, plan: &plan::Plan) -> std::io::Re
     if perhaps > 0 {
         write!(out, ", {perhaps} perhaps")?;
     }
-    writeln!(out, ", {cached} cached")
+    write!(out, ", {cached} cached")?;
+    match plan.nodes.iter().filter(|node| node.state == State::Off).count() {
+        0 => writeln!(out),
+        off => writeln!(out, ", {off} off"),
+    }
 }
 
 fn seconds(plan: &plan::Plan, certain: bool) -> f64 {
@@ -92,6 +97,7 @@ fn seconds(plan: &plan::Plan, certain: bool) -> f64 {
 pub(super) fn mark(node: &Planned) -> (&'static str, anstyle::Style) {
     match (node.state, node.certain) {
         (State::Cached, _) => ("cached", text::GREEN),
+        (State::Off, _) => ("off", text::DIM),
         (State::Run, true) => ("run", text::YELLOW),
         (State::Run, false) => ("run ?", text::YELLOW),
     }

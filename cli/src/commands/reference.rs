@@ -210,7 +210,7 @@ fn unknown(store: &Store, word: &str) -> Result<Failure, Failure> {
 }
 
 /// A list of names, cut where it gets long.
-fn some(names: &[String]) -> String {
+pub(super) fn some(names: &[String]) -> String {
     const SHOWN: usize = 8;
     let mut text = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
     if names.len() > SHOWN {

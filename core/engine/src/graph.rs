@@ -64,6 +64,8 @@ pub struct Stage {
     pub operation: String,
     /// Its nodes: indices into [`Graph::nodes`].
     pub nodes: Range<usize>,
+    /// Nodes that it would have, but which are switched off by a condition: name, and why.
+    pub off: Vec<(String, String)>,
 }
 
 /// Why one node comes before another.

@@ -22,4 +22,5 @@ pub mod key;
 pub mod plan;
 pub mod report;
 pub mod run;
+pub mod variants;
 pub mod workflow;

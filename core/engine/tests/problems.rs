@@ -150,9 +150,7 @@ mistake!(a_bad_stage_name, "  simulate:", "  simulate it:");
 mistake!(not_yaml, "uses: lab/simulate", "uses: [lab/simulate");
 mistake!(a_tab, "    uses: lab/simulate", "\tuses: lab/simulate");
 mistake!(a_list_of_stages, "  geology:\n    uses: lab/geology", "  - geology:\n    uses: lab/geology");
-mistake!(a_key_of_a_later_version, "    matrix: { kind", "    when: true\n    matrix: { kind");
 mistake!(plugins_of_ones_own, "stages:", "plugins: [mine.py]\nstages:");
-mistake!(an_axis_of_files, "{ kind: [fno, ufno] }", "{ kind: { files: \"data/*.csv\" } }");
 
 // Matrices and limits.
 mistake!(a_value_twice_on_an_axis, "[fno, ufno]", "[fno, ufno, fno]");

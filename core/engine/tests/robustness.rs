@@ -22,6 +22,7 @@ stages:
     uses: lab/train
     matrix: { kind: [fno, ufno], exclude: [{ kind: ufno, seed: 2 }] }
     seeds: [1, 2]
+    when: \"${{ seed < params.half }}\"
     inputs: { data: simulate.solutions }
     with: { model: { kind: \"${{ matrix.kind }}\" }, epochs: 40 }
     publish: { model: 'results/${{ matrix.kind }}-${{ seed }}' }
@@ -62,6 +63,26 @@ proptest! {
         let folder = common::Folder::new();
         // What is wrong is shown with a place in the text; what is not wrong is a graph.
         if let Err(problems) = folder.load(&text, Some("paper"), &[&set]) {
+            prop_assert!(problems.contains("error: "), "{problems}");
+            prop_assert!(!problems.contains(char::from(0)), "a control character");
+        }
+    }
+
+    #[test]
+    fn a_damaged_included_workflow_is_reported(
+        at in 0..STUDY.len(),
+        length in 0usize..30,
+        instead in "(|[ -~]{0,8}|\\$\\{\\{ | \\}\\}|&a \\*a|: |\n  |é|\\*g|include: \\{ a: part.yaml \\}\n|\u{0})",
+        set in "(p\\.)?([a-z.]{0,9}|train\\.with\\.[a-z]{0,6})=?[ -~]{0,6}",
+    ) {
+        let chars: Vec<char> = STUDY.chars().collect();
+        let at = at.min(chars.len());
+        let end = (at + length).min(chars.len());
+        let text: String = chars[..at].iter().chain(&instead.chars().collect::<Vec<_>>()).chain(&chars[end..]).collect();
+        let folder = common::Folder::new();
+        folder.write("part.yaml", &text);
+        let including = "flow: 1\ninclude: { p: { path: part.yaml, profile: paper, params: { half: 2 } } }\n";
+        if let Err(problems) = folder.load(including, None, &[&set]) {
             prop_assert!(problems.contains("error: "), "{problems}");
             prop_assert!(!problems.contains(char::from(0)), "a control character");
         }

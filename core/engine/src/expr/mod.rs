@@ -176,6 +176,46 @@ impl Expr {
     }
 }
 
+impl Expr {
+    /// Puts a prefix in front of the name of every field of a root: with `geo`, `params.n` becomes the field
+    /// `geo.n` of `params`. Gives the places where the root is used as a whole, which stay as they are.
+    pub(crate) fn put_under(&mut self, root: &str, prefix: &str) -> Vec<Range<usize>> {
+        let mut whole = Vec::new();
+        self.prefix(root, prefix, &mut whole);
+        whole
+    }
+
+    fn prefix(&mut self, root: &str, prefix: &str, whole: &mut Vec<Range<usize>>) {
+        let is_root = |of: &Self| matches!(&of.term, Term::Name(name) if name == root);
+        match &mut self.term {
+            Term::Literal(_) => {}
+            Term::Name(name) if name == root => whole.push(self.range.clone()),
+            Term::Name(_) => {}
+            Term::Field(of, field) if is_root(of) => *field = format!("{prefix}.{field}"),
+            Term::Index(of, index) if is_root(of) => match &mut index.term {
+                Term::Literal(Value::String(field)) => *field = format!("{prefix}.{field}"),
+                _ => {
+                    whole.push(of.range.clone());
+                    index.prefix(root, prefix, whole);
+                }
+            },
+            Term::Field(of, _) | Term::Unary(_, of) => of.prefix(root, prefix, whole),
+            Term::Index(a, b) | Term::Binary(_, a, b) => {
+                a.prefix(root, prefix, whole);
+                b.prefix(root, prefix, whole);
+            }
+            Term::List(items) | Term::Call(_, items) => {
+                items.iter_mut().for_each(|item| item.prefix(root, prefix, whole));
+            }
+            Term::Choice(condition, then, otherwise) => {
+                for part in [condition, then, otherwise] {
+                    part.prefix(root, prefix, whole);
+                }
+            }
+        }
+    }
+}
+
 /// Equality of meaning: places do not count.
 impl PartialEq for Expr {
     fn eq(&self, other: &Self) -> bool {

@@ -152,7 +152,11 @@ fn axes(graph: &Graph, nodes: std::ops::Range<usize>) -> Vec<(String, Vec<String
 
 /// `train ×4`.
 fn title(item: &Item) -> String {
-    if item.nodes == 1 { item.name.clone() } else { format!("{} ×{}", item.name, item.nodes) }
+    match item.nodes {
+        0 => format!("{} (off)", item.name),
+        1 => item.name.clone(),
+        nodes => format!("{} ×{nodes}", item.name),
+    }
 }
 
 /// A Mermaid flow chart, which GitHub and many editors draw inside Markdown.

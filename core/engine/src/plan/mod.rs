@@ -30,6 +30,8 @@ pub enum State {
     Cached,
     /// It must run, or may have to.
     Run,
+    /// It is switched off by a condition.
+    Off,
 }
 
 /// What is planned for one node.
@@ -54,7 +56,7 @@ pub struct Planned {
     pub files: Vec<String>,
 }
 
-/// A plan: an entry for each node, in the order of the graph.
+/// A plan: an entry for each node, in the order of the graph. What a stage has switched off follows its nodes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Plan {
     /// What is planned.
@@ -107,7 +109,22 @@ pub fn plan(graph: &Graph, catalog: &Catalog, store: &Store) -> Result<Plan, Err
     for id in order(graph).into_iter().rev() {
         planner.require_inputs(id)?;
     }
-    Ok(Plan { nodes: planner.known.into_values().map(|known| known.planned).collect() })
+    let mut known = planner.known.into_values().map(|known| known.planned);
+    let mut nodes = Vec::with_capacity(graph.nodes.len());
+    for stage in &graph.stages {
+        nodes.extend(known.by_ref().take(stage.nodes.len()));
+        nodes.extend(stage.off.iter().map(|(name, reason)| Planned {
+            node: name.clone(),
+            stage: stage.name.clone(),
+            state: State::Off,
+            certain: true,
+            reason: reason.clone(),
+            key: None,
+            wall_s: None,
+            files: Vec::new(),
+        }));
+    }
+    Ok(Plan { nodes })
 }
 
 /// The nodes in an order in which each comes after those it needs.

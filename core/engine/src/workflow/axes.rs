@@ -1,11 +1,14 @@
 //! Matrices: from axes to cells.
 
 use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
 use super::file::{AxisBlock, StageDecl};
+use super::nodes::Place;
+use super::sources;
 use super::tree::{Data, Entry, Tree};
 use crate::diagnostics::{Diagnostic, Diagnostics, Span, did_you_mean};
 use crate::expr::Scope;
@@ -19,6 +22,8 @@ pub(super) struct AxisValue {
     pub(super) value: Value,
     /// How it reads in a node's name.
     pub(super) label: String,
+    /// What an operation that collects is told of it, where that is not the value: a path is in no key.
+    pub(super) coordinate: Option<Value>,
     /// Canonical text: two values are the same when these are.
     id: String,
 }
@@ -26,9 +31,15 @@ pub(super) struct AxisValue {
 /// One combination of values: an axis and its value, in the order in which names show them.
 pub(super) type Cell = Vec<(Rc<str>, Rc<AxisValue>)>;
 
-/// The coordinates of a cell as JSON.
-pub(super) fn coordinates(cell: &Cell) -> Map<String, Value> {
+/// The values of a cell as JSON: what `matrix` is in expressions.
+pub(super) fn values(cell: &Cell) -> Map<String, Value> {
     cell.iter().map(|(axis, value)| (axis.to_string(), value.value.clone())).collect()
+}
+
+/// The coordinates of a cell as JSON: what others are told of it.
+pub(super) fn coordinates(cell: &Cell) -> Map<String, Value> {
+    let coordinate = |value: &AxisValue| value.coordinate.as_ref().unwrap_or(&value.value).clone();
+    cell.iter().map(|(axis, value)| (axis.to_string(), coordinate(value))).collect()
 }
 
 /// The name of the node at a cell: `train[model=fno,seed=1]`.
@@ -91,14 +102,16 @@ pub(super) fn join(rows: &[Row], cells: &[Cell]) -> Option<Vec<Row>> {
 }
 
 /// The cells that `matrix`, `zip` and `seeds` of a stage write down, one list a block. `None` when something
-/// is wrong with them, which has then been reported.
+/// is wrong with them, which has then been reported. Tables that are read are added to `reads`.
 pub(super) fn own(
     stage: &StageDecl,
     scope: &Scope<'_>,
     origin: &dyn Fn(&str, &str) -> Option<Span>,
+    place: &Place,
+    reads: &mut Vec<(PathBuf, Span)>,
     problems: &mut Diagnostics,
 ) -> Option<Vec<(Vec<Cell>, Span)>> {
-    let mut reader = Reader { scope, origin, problems };
+    let mut reader = Reader { scope, origin, place, reads, problems };
     let mut seen: Vec<(String, Span)> = Vec::new();
     let mut lists = Vec::new();
     let mut whole = true;
@@ -173,13 +186,21 @@ pub(super) fn exclude(
                 );
                 continue;
             }
-            let wanted: Vec<(&str, String)> =
-                pattern.entries().iter().map(|e| (e.key.as_str(), e.value.to_value().to_string())).collect();
+            let wanted: Vec<(&str, Value, String)> = pattern
+                .entries()
+                .iter()
+                .map(|entry| {
+                    let value = entry.value.to_value();
+                    let id = value.to_string();
+                    (entry.key.as_str(), value, id)
+                })
+                .collect();
             let before = rows.len();
             rows.retain(|row| {
-                !wanted
-                    .iter()
-                    .all(|(axis, id)| row.cell.iter().any(|(own, value)| **own == **axis && value.id == *id))
+                let is_meant = |(axis, pattern, id): &(&str, Value, String)| {
+                    row.cell.iter().any(|(own, value)| **own == **axis && value.is_meant(pattern, id))
+                };
+                !wanted.iter().all(is_meant)
             });
             if rows.len() == before {
                 problems.push(
@@ -193,6 +214,8 @@ pub(super) fn exclude(
 struct Reader<'a> {
     scope: &'a Scope<'a>,
     origin: &'a dyn Fn(&str, &str) -> Option<Span>,
+    place: &'a Place,
+    reads: &'a mut Vec<(PathBuf, Span)>,
     problems: &'a mut Diagnostics,
 }
 
@@ -312,27 +335,31 @@ impl Reader<'_> {
     /// The values of one axis.
     fn values(&mut self, axis: &Entry) -> Option<Vec<Rc<AxisValue>>> {
         let name = &axis.key;
-        if let Some(source) =
-            axis.value.entries().iter().find(|e| matches!(e.key.as_str(), "files" | "rows" | "from"))
-        {
-            self.problems.push(
-                Diagnostic::at(
-                    source.key_span,
-                    format!("axes from `{}` are not available in this version", source.key),
-                )
-                .help(format!("write the values out: `{name}: [VALUE, …]`")),
-            );
-            return None;
-        }
         let tree = axis.value.eval(self.scope, self.origin, self.problems)?;
         let Data::List(items) = &tree.data else {
+            if sources::is_source(&tree) {
+                let values = sources::values(axis, &tree, self.place, self.reads, self.problems)?;
+                return Some(values.into_iter().map(Rc::new).collect());
+            }
+            if let Some(from) = tree.get("from") {
+                self.problems.push(
+                    Diagnostic::at(from.key_span, "axes from an output are not available in this version")
+                        .help(format!("write the values out: `{name}: [VALUE, …]`")),
+                );
+                return None;
+            }
+            let help = match (&tree.data, sources::meant(&tree)) {
+                (Data::Map(_), Some(meant)) => format!("did you mean `{meant}`?"),
+                (Data::Map(_), None) => format!(
+                    "for one node a file or row, write `{name}: {{ files: \"data/*.csv\" }}` or `{name}: {{ rows: \
+                     table.csv }}`"
+                ),
+                _ => format!("write `{name}: [{}]`", super::schema::plain(&tree.to_value())),
+            };
             self.problems.push(
                 Diagnostic::at(tree.span, format!("the axis `{name}` must be a list of values"))
                     .label(format!("this is {}", tree.describe()))
-                    .maybe_help(match tree.data {
-                        Data::Map(_) => None,
-                        _ => Some(format!("write `{name}: [{}]`", super::schema::plain(&tree.to_value()))),
-                    }),
+                    .help(help),
             );
             return None;
         };
@@ -367,8 +394,20 @@ pub(super) fn too_many(span: Span) -> Diagnostic {
 }
 
 fn axis_value(value: Value, number: usize) -> AxisValue {
-    let id = value.to_string();
-    AxisValue { label: label(&value).unwrap_or_else(|| format!("#{}", number + 1)), value, id }
+    AxisValue::new(label(&value).unwrap_or_else(|| format!("#{}", number + 1)), value, None)
+}
+
+impl AxisValue {
+    pub(super) fn new(label: String, value: Value, coordinate: Option<Value>) -> Self {
+        let id = value.to_string();
+        Self { value, label, coordinate, id }
+    }
+
+    /// Whether a pattern of `exclude` means it: by its value, or by the name that it has in nodes' names where
+    /// it is a file or a row.
+    fn is_meant(&self, pattern: &Value, id: &str) -> bool {
+        self.id == id || self.value.is_object() && pattern.as_str() == Some(&self.label)
+    }
 }
 
 /// How a value reads in a node's name. Lists and mappings without a name have no short form.

@@ -1,13 +1,16 @@
 //! Expansion: how many nodes each stage has, where they lie on its axes, and which nodes of earlier stages
 //! each of their inputs takes.
 
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use serde_json::Value;
 
 use super::axes::{self, Cell, Row, axes_of, join, key_on};
-use super::file::{Connection, File, Item, StageDecl, Word};
+use super::condition;
+use super::file::{Connection, File, Item, Reference, Word};
 use super::link::{Linked, is_resolved};
+use super::nodes::Place;
 use super::params::Params;
 use crate::diagnostics::{Diagnostic, Diagnostics, Span, did_you_mean};
 use crate::expr::Scope;
@@ -21,6 +24,26 @@ pub(super) struct Expanded {
     pub(super) links: Vec<Link>,
     /// Something before it is broken: its axes are not known.
     pub(super) tainted: bool,
+    /// Cells that are switched off, and why.
+    pub(super) off: Vec<(Cell, String)>,
+    /// Tables that its axes are read from.
+    pub(super) reads: Vec<(PathBuf, Span)>,
+}
+
+impl Expanded {
+    /// Something about the stage is broken: one cell stands for whatever there would be.
+    fn broken() -> Self {
+        Self { tainted: true, cells: vec![Vec::new()], ..Self::default() }
+    }
+
+    /// There is nothing of the stage.
+    fn off(why: String) -> Self {
+        Self { off: vec![(Vec::new(), why)], ..Self::default() }
+    }
+
+    fn is_off(&self) -> bool {
+        self.cells.is_empty()
+    }
 }
 
 /// Which rows of an earlier stage an input takes.
@@ -40,24 +63,28 @@ pub(super) fn expand(
     file: &File,
     linked: &Linked<'_>,
     params: &Params,
+    place: &Place,
     problems: &mut Diagnostics,
 ) -> Vec<Expanded> {
     let mut expanded: Vec<Option<Expanded>> = file.stages.iter().map(|_| None).collect();
     for stage in &linked.order {
-        let result = stage_rows(&file.stages[*stage], linked, &expanded, params, problems);
+        let result = stage_rows(*stage, file, linked, &expanded, params, place, problems);
         expanded[*stage] = Some(result);
     }
-    let on_cycle = || Expanded { tainted: true, cells: vec![Vec::new()], links: Vec::new() };
-    expanded.into_iter().map(|stage| stage.unwrap_or_else(on_cycle)).collect()
+    // Those on a cycle have not been reached.
+    expanded.into_iter().map(|stage| stage.unwrap_or_else(Expanded::broken)).collect()
 }
 
 fn stage_rows(
-    stage: &StageDecl,
+    number: usize,
+    file: &File,
     linked: &Linked<'_>,
     expanded: &[Option<Expanded>],
     params: &Params,
+    place: &Place,
     problems: &mut Diagnostics,
 ) -> Expanded {
+    let stage = &file.stages[number];
     let empty = Value::Object(serde_json::Map::new());
     let scope = Scope::new()
         .with("params", &params.value)
@@ -73,6 +100,9 @@ fn stage_rows(
     // For every joined list: the link that it belongs to.
     let mut joined_links = Vec::new();
     let mut failed = false;
+    // An input that cannot be had, since what makes it is switched off.
+    let mut lacks: Option<String> = None;
+    let mut absent: Vec<&Cell> = Vec::new();
     for (port, connection) in &stage.inputs {
         let resolved = is_resolved(connection, linked);
         tainted |= !resolved;
@@ -80,6 +110,18 @@ fn stage_rows(
             let stage = linked.stage(&name.text)?;
             expanded[stage].as_ref().map(|found| (stage, found))
         };
+        if resolved && let Some(off) = off(connection, linked, expanded) {
+            let port = linked.spec(number).and_then(|spec| spec.inputs.iter().find(|p| p.name == port.text));
+            if !port.is_some_and(|port| port.optional) {
+                lacks.get_or_insert(off);
+            }
+            links.push(Link::None);
+            continue;
+        }
+        for reference in connection.references() {
+            let found = upstream(&reference.stage).map(|(_, found)| &found.off);
+            absent.extend(found.into_iter().flatten().map(|(cell, _)| cell));
+        }
         let link = match connection {
             Connection::Map(reference) if resolved => match upstream(&reference.stage) {
                 Some((number, found)) => {
@@ -117,11 +159,12 @@ fn stage_rows(
         };
         links.push(link);
     }
-    match axes::own(stage, &scope, &origin, problems) {
+    let mut reads = Vec::new();
+    match axes::own(stage, &scope, &origin, place, &mut reads, problems) {
         Some(lists) => {
             for (cells, span) in lists {
                 if !tainted && !failed {
-                    if missing_values(&rows, &cells, span, &stage.name.text, problems) {
+                    if missing_values(&rows, &cells, &absent, span, &stage.name.text, problems) {
                         failed = true;
                         continue;
                     }
@@ -134,6 +177,10 @@ fn stage_rows(
         }
         None => tainted = true,
     }
+    if let Some(lacks) = lacks.filter(|_| !tainted && !failed) {
+        return Expanded::off(lacks);
+    }
+    let mut off = Vec::new();
     if !tainted && !failed {
         axes::exclude(stage, &mut rows, &scope, &origin, problems);
         if rows.is_empty() && !failed {
@@ -143,9 +190,15 @@ fn stage_rows(
             ));
             failed = true;
         }
+        if let Some(when) = stage.when.as_ref().filter(|_| !failed && params.whole) {
+            match condition::apply(when, rows, params, problems) {
+                Some(split) => (rows, off) = split,
+                None => return Expanded::broken(),
+            }
+        }
     }
-    if failed || rows.is_empty() {
-        return Expanded { tainted: true, cells: vec![Vec::new()], links: Vec::new() };
+    if failed {
+        return Expanded::broken();
     }
     for (pick, link) in joined_links.into_iter().enumerate() {
         let picks = rows.iter().map(|row| row.picks[pick]).collect();
@@ -154,7 +207,23 @@ fn stage_rows(
             Link::None | Link::All => {}
         }
     }
-    Expanded { cells: rows.into_iter().map(|row| row.cell).collect(), links, tainted }
+    Expanded { cells: rows.into_iter().map(|row| row.cell).collect(), links, tainted, off, reads }
+}
+
+/// Why nothing comes over a connection, if so: all that it names is switched off.
+fn off(connection: &Connection, linked: &Linked<'_>, expanded: &[Option<Expanded>]) -> Option<String> {
+    if let Connection::Collect(items, _) = connection
+        && items.iter().any(|item| matches!(item, Item::External(_)))
+    {
+        return None;
+    }
+    let references = connection.references();
+    let is_off = |reference: &&Reference| {
+        let stage = linked.stage(&reference.stage.text).and_then(|stage| expanded[stage].as_ref());
+        stage.is_some_and(Expanded::is_off)
+    };
+    let first = references.first().filter(|_| references.iter().all(is_off))?;
+    Some(format!("it reads {}.{}, which is off", first.stage.text, first.port.text))
 }
 
 /// Joins one more list of cells, and says why if nothing or too much comes of it.
@@ -193,8 +262,16 @@ fn step(
     }
 }
 
-/// Whether the stage asks for values that its inputs do not have, which is then reported.
-fn missing_values(rows: &[Row], cells: &[Cell], span: Span, stage: &str, problems: &mut Diagnostics) -> bool {
+/// Whether the stage asks for values that its inputs do not have, nor would have if all were switched on, which
+/// is then reported.
+fn missing_values(
+    rows: &[Row],
+    cells: &[Cell],
+    absent: &[&Cell],
+    span: Span,
+    stage: &str,
+    problems: &mut Diagnostics,
+) -> bool {
     for axis in axes_of(cells) {
         let label =
             |cell: &Cell| cell.iter().find(|(own, _)| *own == axis).map(|(_, value)| value.label.clone());
@@ -204,7 +281,9 @@ fn missing_values(rows: &[Row], cells: &[Cell], span: Span, stage: &str, problem
         }
         let mut wanted: Vec<String> = cells.iter().filter_map(label).collect();
         wanted.dedup();
-        if let Some(missing) = wanted.iter().find(|wanted| !given.contains(wanted)) {
+        let absent: Vec<String> = absent.iter().filter_map(|cell| label(cell)).collect();
+        let missing = wanted.iter().find(|wanted| !given.contains(wanted) && !absent.contains(wanted));
+        if let Some(missing) = missing {
             let mut known = given.clone();
             known.sort();
             known.dedup();

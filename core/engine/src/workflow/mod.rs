@@ -1,15 +1,19 @@
 //! From a workflow file to a checked [`Graph`].
 //!
-//! The file is parsed into a tree that remembers where everything is written ([`yaml`], [`tree`]); profiles
-//! and settings change that tree ([`settings`]); it is read into stages ([`file`]); parameters are computed
-//! ([`params`]); stages are linked and ordered ([`link`]); each is expanded over its axes ([`axes`]) into
-//! nodes whose parameters and ports are checked ([`nodes`], [`validate`], [`ports`]). Every step goes on after
+//! The file is parsed into a tree that remembers where everything is written ([`yaml`], [`tree`]); files that
+//! it includes become part of that tree ([`include`]); profiles and settings change it ([`settings`]); it is
+//! read into stages ([`file`]); parameters are computed ([`params`]); stages are linked and ordered ([`link`]);
+//! each is expanded over its axes ([`axes`]; [`sources`] for files and rows), less what a condition switches off
+//! ([`condition`]), into nodes whose parameters and ports are checked ([`nodes`], [`validate`], [`ports`]). Every step goes on after
 //! a problem as far as it sensibly can, so that all problems are reported together.
 
 mod axes;
+mod condition;
 mod expand;
 mod external;
 mod file;
+mod glob;
+mod include;
 mod limits;
 mod link;
 mod locate;
@@ -18,10 +22,12 @@ mod params;
 mod ports;
 mod programs;
 mod publish;
+mod rows;
 pub(crate) mod schema;
 pub mod schema_file;
 
 mod settings;
+mod sources;
 mod tree;
 mod validate;
 mod yaml;
@@ -29,8 +35,10 @@ mod yaml;
 use std::path::{Path, PathBuf};
 
 use crate::catalog::Catalog;
-use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::diagnostics::{Diagnostic, Diagnostics, Span};
 use crate::graph::Graph;
+
+use file::Word;
 
 pub use locate::{NotFound, locate, root_of};
 
@@ -90,7 +98,15 @@ fn check(
     problems: &mut Diagnostics,
 ) -> Option<Graph> {
     let mut tree = yaml::read(source, 0, problems)?;
-    settings::profile(&mut tree, options.profile.as_deref(), problems);
+    let absolute = options.current_dir.join(path);
+    let included = include::flatten(&mut tree, &absolute, &options.current_dir, problems)?;
+    let profile = options.profile.as_ref().map(|profile| {
+        let option = "--profile ";
+        let source = problems.add_source("command line".into(), format!("{option}{profile}"));
+        let span = Span::new(source, option.len(), option.len() + profile.len());
+        Word { text: profile.clone(), span }
+    });
+    settings::profile(&mut tree, profile.as_ref(), problems);
     for setting in &options.set {
         settings::set(&mut tree, setting, problems);
     }
@@ -101,6 +117,7 @@ fn check(
     let folder = path.parent().unwrap_or(Path::new(""));
     let place = nodes::Place {
         folder: options.current_dir.join(folder),
+        included,
         current: options.current_dir.clone(),
         root: root_of(&options.current_dir.join(path)),
         cores: options.cores.max(1),

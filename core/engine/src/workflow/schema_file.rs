@@ -47,6 +47,12 @@ pub fn json_schema(catalog: &Catalog) -> Value {
                     "properties": { "params": { "type": "object" } }
                 }
             },
+            "include": {
+                "type": "object",
+                "description": "Other workflow files, by the prefix that their stages and parameters get.",
+                "propertyNames": { "pattern": "^[A-Za-z_][A-Za-z0-9_-]*$" },
+                "additionalProperties": { "$ref": "#/$defs/include" }
+            },
             "stages": {
                 "type": "object",
                 "description": "The stages by name.",
@@ -84,7 +90,36 @@ pub fn json_schema(catalog: &Catalog) -> Value {
             "connection": { "description": "What an input is connected to.", "anyOf": [one(), many()] },
             "axes": {
                 "type": "object",
-                "additionalProperties": { "anyOf": [{ "type": "array", "minItems": 1 }, expression()] }
+                "additionalProperties": {
+                    "anyOf": [{ "type": "array", "minItems": 1 }, expression(), { "$ref": "#/$defs/source" }]
+                }
+            },
+            "source": {
+                "type": "object",
+                "description": "One value a file, with `.path` and `.stem`, or one a row of a table, with its \
+                                columns.",
+                "additionalProperties": false,
+                "minProperties": 1,
+                "maxProperties": 1,
+                "properties": {
+                    "files": { "type": "string", "description": "A pattern such as `data/*.csv`." },
+                    "rows": { "type": "string", "description": "A table: CSV, TSV or Parquet." }
+                }
+            },
+            "include": {
+                "anyOf": [
+                    { "type": "string", "description": "The path of a workflow file." },
+                    {
+                        "type": "object",
+                        "additionalProperties": false,
+                        "required": ["path"],
+                        "properties": {
+                            "path": { "type": "string", "description": "The path of a workflow file." },
+                            "params": { "type": "object", "description": "Values for its parameters." },
+                            "profile": { "type": "string", "description": "One of its profiles." }
+                        }
+                    }
+                ]
             },
             "stage": stage(names, conditions)
         }
@@ -145,6 +180,10 @@ fn stage(names: Vec<Value>, conditions: Vec<Value>) -> Value {
             "seeds": {
                 "description": "One node for every seed.",
                 "anyOf": [{ "type": "array", "items": { "type": "integer", "minimum": 0 } }, expression()]
+            },
+            "when": {
+                "description": "A node is there only if this is true.",
+                "anyOf": [{ "type": "boolean" }, expression()]
             },
             "needs": {
                 "description": "Stages that must be done first, without any data passing.",

@@ -1,12 +1,13 @@
 //! What is set from outside: profiles and `--set`. Both change the tree before it is read, so whatever they
 //! bring is checked like the file itself, and messages point into what was typed.
 
+use super::file::Word;
 use super::tree::{Data, Entry, Tree};
 use super::yaml;
 use crate::diagnostics::{Diagnostic, Diagnostics, Span, did_you_mean};
 
 /// Checks every profile of the file and merges the chosen one into the parameters.
-pub(super) fn profile(root: &mut Tree, chosen: Option<&str>, problems: &mut Diagnostics) {
+pub(super) fn profile(root: &mut Tree, chosen: Option<&Word>, problems: &mut Diagnostics) {
     let profiles = root.get("profiles").cloned();
     let names: Vec<String> = profiles
         .iter()
@@ -25,17 +26,15 @@ pub(super) fn profile(root: &mut Tree, chosen: Option<&str>, problems: &mut Diag
         }
     }
     let Some(chosen) = chosen else { return };
-    let found = profiles.as_ref().and_then(|profiles| profiles.value.get(chosen));
+    let found = profiles.as_ref().and_then(|profiles| profiles.value.get(&chosen.text));
     let Some(found) = found else {
         let help = if names.is_empty() {
             Some("the workflow declares no profiles".to_owned())
         } else {
-            did_you_mean(chosen, names.iter().map(String::as_str), "its profiles are")
+            did_you_mean(&chosen.text, names.iter().map(String::as_str), "its profiles are")
         };
-        let message = format!("the workflow has no profile `{chosen}`");
-        let source = problems.add_source("command line".into(), format!("--profile {chosen}"));
-        let span = Span::new(source, "--profile ".len(), "--profile ".len() + chosen.len());
-        problems.push(Diagnostic::at(span, message).maybe_help(help));
+        let message = format!("the workflow has no profile `{}`", chosen.text);
+        problems.push(Diagnostic::at(chosen.span, message).maybe_help(help));
         return;
     };
     if let Some(params) = found.value.get("params")
@@ -98,10 +97,12 @@ pub(super) fn set(root: &mut Tree, setting: &str, problems: &mut Diagnostics) {
         return;
     };
     let Some(value) = yaml::read(source, base + name.len() + 1, problems) else { return };
-    // The pieces of the name with their places.
+    // The pieces of the name with their places. What an included file brings has points in its name.
+    let whole = whole(root, name);
+    let (first, rest) = (&name[..whole], name[whole..].strip_prefix('.'));
     let mut at = base;
-    let parts: Vec<(&str, Span)> = name
-        .split('.')
+    let parts: Vec<(&str, Span)> = std::iter::once(first)
+        .chain(rest.into_iter().flat_map(|rest| rest.split('.')))
         .map(|part| {
             let span = Span::new(source, at, at + part.len());
             at += part.len() + 1;
@@ -113,6 +114,21 @@ pub(super) fn set(root: &mut Tree, setting: &str, problems: &mut Diagnostics) {
         return set_stage(root, &parts, value, problems);
     }
     set_param(root, &parts, value, problems);
+}
+
+/// How long the start of a setting's name is that names a parameter or a stage, or would do so.
+fn whole(root: &Tree, name: &str) -> usize {
+    let sections = ["params", "stages"].into_iter().filter_map(|key| root.get(key));
+    let known: Vec<&str> =
+        sections.flat_map(|section| section.value.entries()).map(|entry| entry.key.as_str()).collect();
+    let mut ends: Vec<usize> = name.match_indices('.').map(|(at, _)| at).chain([name.len()]).collect();
+    if let Some(longest) = ends.iter().rev().find(|end| known.contains(&&name[..**end])) {
+        return *longest;
+    }
+    // One more piece than what is in front of the names that an included file brings.
+    let prefixes = |end: usize| known.iter().any(|known| known.starts_with(&format!("{}.", &name[..end])));
+    let pieces = ends.iter().take_while(|end| prefixes(**end)).count();
+    ends.swap_remove(pieces.min(ends.len() - 1))
 }
 
 fn set_param(root: &mut Tree, parts: &[(&str, Span)], value: Tree, problems: &mut Diagnostics) {
@@ -205,7 +221,7 @@ fn set_stage(root: &mut Tree, parts: &[(&str, Span)], value: Tree, problems: &mu
     *place = value;
 }
 
-fn entry_mut<'t>(tree: &'t mut Tree, key: &str) -> Option<&'t mut Entry> {
+pub(super) fn entry_mut<'t>(tree: &'t mut Tree, key: &str) -> Option<&'t mut Entry> {
     match &mut tree.data {
         Data::Map(entries) => entries.iter_mut().find(|entry| entry.key == key),
         _ => None,

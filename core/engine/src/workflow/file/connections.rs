@@ -2,7 +2,7 @@
 
 use super::super::tree::{Data, Tree};
 use super::{Connection, Item, Reader, Reference, Word};
-use crate::diagnostics::{Diagnostic, Span};
+use crate::diagnostics::Diagnostic;
 
 impl Reader<'_> {
     pub(super) fn connection(&mut self, tree: &Tree) -> Connection {
@@ -81,23 +81,29 @@ impl Reader<'_> {
 
     pub(super) fn reference(&mut self, tree: &Tree) -> Option<Reference> {
         let word = self.word(tree, "a reference to an output")?;
-        let parts: Vec<&str> = word.text.split('.').collect();
-        let inner = Span {
-            // The text may be quoted.
-            start: word.span.start + u32::from(self.problems.slice(word.span).starts_with(['"', '\''])),
-            ..word.span
+        let written = self.problems.slice(word.span);
+        let quote = usize::from(written.starts_with(['"', '\'']));
+        // The stages of an included file have a prefix that is not written there.
+        let written = written.trim_matches(['"', '\'']);
+        let prefix = word.text.strip_suffix(written).map_or(0, str::len);
+        let part = |start: usize, end: usize| {
+            let place = |at: usize| quote + at.saturating_sub(prefix);
+            word.span.part(place(start), place(end))
         };
-        match parts.as_slice() {
-            [stage, port] if !stage.is_empty() && !port.is_empty() => Some(Reference {
-                stage: Word { text: (*stage).to_owned(), span: inner.part(0, stage.len()) },
-                port: Word { text: (*port).to_owned(), span: inner.part(stage.len() + 1, word.text.len()) },
-                span: word.span,
-            }),
-            _ => {
-                let looks_like_path = word.text.contains('/') || parts.len() == 2 && parts[1].is_empty();
+        match word.text.rsplit_once('.') {
+            Some((stage, port)) if !stage.is_empty() && !port.is_empty() && !word.text.contains('/') => {
+                Some(Reference {
+                    stage: Word { text: stage.to_owned(), span: part(0, stage.len()) },
+                    port: Word { text: port.to_owned(), span: part(stage.len() + 1, word.text.len()) },
+                    span: word.span,
+                })
+            }
+            found => {
+                let looks_like_path =
+                    word.text.contains('/') || found.is_some_and(|(_, port)| port.is_empty());
                 let help = if looks_like_path {
                     format!("a file is written `{{ path: {} }}`", word.text)
-                } else if parts.len() == 1 {
+                } else if found.is_none() {
                     format!("name the output too: `{}.OUTPUT`", word.text)
                 } else {
                     "outputs are named `stage.port`".to_owned()

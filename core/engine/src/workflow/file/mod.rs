@@ -56,6 +56,8 @@ pub(super) struct StageDecl {
     pub(super) with: Tree,
     /// `matrix`, `zip` and `seeds`, in the order written.
     pub(super) axes: Vec<AxisBlock>,
+    /// Whether its nodes are there at all.
+    pub(super) when: Option<Tree>,
     pub(super) needs: Vec<Word>,
     pub(super) resources: Option<Tree>,
     pub(super) retry: Option<Tree>,
@@ -122,32 +124,31 @@ impl Connection {
     }
 }
 
+/// Whether a tree is a workflow at all; says so if not.
+pub(super) fn is_workflow(root: &Tree, problems: &mut Diagnostics) -> bool {
+    if matches!(root.data, Data::Map(_)) {
+        return true;
+    }
+    let what = if matches!(root.data, Data::Null) { "an empty file".to_owned() } else { root.describe() };
+    problems.push(
+        Diagnostic::at(root.span, format!("a workflow must be a mapping, not {what}"))
+            .help("start with `flow: 1`, then `name:` and `stages:`"),
+    );
+    false
+}
+
+/// Checks the keys of a workflow and the version of its format, for a file whose stages another one takes over.
+pub(super) fn check_head(root: &Tree, problems: &mut Diagnostics) {
+    Reader { problems }.head(root);
+}
+
 /// Reads the whole file. What is wrong is reported; what is right is returned.
 pub(super) fn read(root: &Tree, problems: &mut Diagnostics) -> Option<File> {
-    if !matches!(root.data, Data::Map(_)) {
-        let what = if matches!(root.data, Data::Null) { "an empty file".to_owned() } else { root.describe() };
-        problems.push(
-            Diagnostic::at(root.span, format!("a workflow must be a mapping, not {what}"))
-                .help("start with `flow: 1`, then `name:` and `stages:`"),
-        );
+    if !is_workflow(root, problems) {
         return None;
     }
     let mut reader = Reader { problems };
-    let meant = reader.known_keys(root.entries(), &TOP_KEYS, "a workflow");
-    if !meant.contains(&"flow") {
-        reader.version(root);
-    }
-    for key in ["plugins", "include"] {
-        if let Some(entry) = root.get(key) {
-            reader.not_available(
-                entry,
-                match key {
-                    "plugins" => "plugins of your own",
-                    _ => "including other files",
-                },
-            );
-        }
-    }
+    let meant = reader.head(root);
     let name = root.get("name").and_then(|entry| reader.name(entry));
     let description =
         root.get("description").and_then(|entry| reader.word(&entry.value, "`description`")).map(|w| w.text);
@@ -203,6 +204,18 @@ impl Reader<'_> {
                 // The constant itself, which outlives the file.
                 known.iter().find(|known| **known == near).copied()
             }));
+        }
+        meant
+    }
+
+    /// The keys of a workflow and the version of its format; gives the keys that are misspelt.
+    fn head(&mut self, root: &Tree) -> Vec<&'static str> {
+        let meant = self.known_keys(root.entries(), &TOP_KEYS, "a workflow");
+        if !meant.contains(&"flow") {
+            self.version(root);
+        }
+        if let Some(entry) = root.get("plugins") {
+            self.not_available(entry, "plugins of your own");
         }
         meant
     }
@@ -303,7 +316,12 @@ impl Reader<'_> {
 
     fn stage(&mut self, entry: &Entry) -> StageDecl {
         let name = Word { text: entry.key.clone(), span: entry.key_span };
-        if !is_name(&name.text) {
+        // A stage of an included file has the prefix in front, which has been checked.
+        let own = match name.text.rsplit_once('.') {
+            Some((_, own)) if name.span.source > 0 => own,
+            _ => name.text.as_str(),
+        };
+        if !is_name(own) {
             self.problems.push(bad_name(&name, "stage"));
         }
         let body = &entry.value;
@@ -324,9 +342,6 @@ impl Reader<'_> {
                 None
             }
         };
-        if let Some(entry) = body.get("when") {
-            self.not_available(entry, "running a stage only under a condition");
-        }
         let with = match body.get("with") {
             Some(with) if matches!(with.value.data, Data::Map(_)) => with.value.clone(),
             Some(with) => {
@@ -369,6 +384,7 @@ impl Reader<'_> {
             inputs_span: inputs_entry.map(|entry| entry.key_span),
             with,
             axes: self.axes(body),
+            when: optional("when"),
             needs: self.needs(body),
             resources: optional("resources"),
             retry: optional("retry"),
@@ -436,7 +452,7 @@ pub(super) fn is_name(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
 }
 
-fn bad_name(word: &Word, what: &str) -> Diagnostic {
+pub(super) fn bad_name(word: &Word, what: &str) -> Diagnostic {
     let article = if what.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
     Diagnostic::at(word.span, format!("`{}` cannot be the name of {article} {what}", word.text))
         .help("names start with a letter and go on with letters, digits, `_` and `-`")

@@ -115,6 +115,11 @@ impl Builder<'_> {
             let tainted = expanded.tainted;
             let mut sources = Vec::new();
             let mut kind_of_input: Option<Port> = None;
+            let external = matches!(connection, Connection::External(..));
+            if matches!(expanded.links.get(at), Some(Link::None)) && !external {
+                // What makes it is switched off, and the input is optional.
+                continue;
+            }
             match (connection, expanded.links.get(at)) {
                 (Connection::Map(reference), Some(Link::One { stage, rows })) => {
                     self.output(*stage, rows[row], reference, &mut sources);

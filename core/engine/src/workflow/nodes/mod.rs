@@ -15,7 +15,7 @@ use flow_plugin::{Checked, Port, Spec};
 use petgraph::graph::DiGraph;
 use serde_json::{Map, Value};
 
-use super::axes::{coordinates, node_name};
+use super::axes::{coordinates, node_name, values};
 use super::expand::{Expanded, expand};
 use super::external;
 use super::file::{AxisBlock, File, StageDecl};
@@ -35,6 +35,8 @@ use crate::graph::{Edge, Node, NodeId, Origin, Resources, Source, Stage};
 pub(super) struct Place {
     /// The folder of the workflow file.
     pub(super) folder: PathBuf,
+    /// By number of the source: the folders of included files.
+    pub(super) included: HashMap<u32, PathBuf>,
     /// The folder that the command was given in.
     pub(super) current: PathBuf,
     pub(super) root: PathBuf,
@@ -42,10 +44,15 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Makes a path absolute. What was typed on the command line starts from the current folder.
+    /// The folder that paths written at a place start from: that of the file. What was typed on the command
+    /// line starts from the current folder.
+    pub(super) fn base(&self, span: Span) -> &Path {
+        if span.source == 0 { &self.folder } else { self.included.get(&span.source).unwrap_or(&self.current) }
+    }
+
+    /// Makes a path absolute.
     pub(super) fn resolve(&self, path: &str, span: Span) -> PathBuf {
-        let base = if span.source == 0 { &self.folder } else { &self.current };
-        let joined = base.join(path);
+        let joined = self.base(span).join(path);
         std::path::absolute(&joined).unwrap_or(joined)
     }
 }
@@ -71,7 +78,7 @@ pub(super) fn build(
     catalog: &Catalog,
     problems: &mut Diagnostics,
 ) -> Built {
-    let expanded = expand(file, linked, params, problems);
+    let expanded = expand(file, linked, params, place, problems);
     let mut start = 0;
     let starts: Vec<usize> = expanded
         .iter()
@@ -83,7 +90,8 @@ pub(super) fn build(
         .collect();
     let mut slots: Vec<Option<Node>> = Vec::new();
     slots.resize_with(start, || None);
-    let mut built = Built::default();
+    let externals = expanded.iter().flat_map(|stage| stage.reads.iter().cloned()).collect();
+    let mut built = Built { externals, ..Built::default() };
     let mut schemas = HashMap::new();
     let mut known = external::Known::default();
     let ordered: HashSet<usize> = linked.order.iter().copied().collect();
@@ -118,6 +126,11 @@ pub(super) fn build(
             name: stage.name.text.clone(),
             operation: stage.uses.as_ref().map(|uses| uses.text.clone()).unwrap_or_default(),
             nodes: starts[number]..starts[number] + expanded[number].cells.len(),
+            off: expanded[number]
+                .off
+                .iter()
+                .map(|(cell, why)| (node_name(&stage.name.text, cell), why.clone()))
+                .collect(),
         })
         .collect();
     if problems.is_empty() {
@@ -213,7 +226,7 @@ impl Builder<'_> {
         let expanded = &self.expanded[number];
         let cell = &expanded.cells[row];
         let coordinates = coordinates(cell);
-        let matrix = Value::Object(coordinates.clone());
+        let matrix = Value::Object(values(cell));
         let seed = coordinates.get("seed").cloned();
         let (resources, retry, timeout) = self.limits(stage, &matrix, seed.as_ref(), expanded.tainted, last);
         let resources_value = limits::resources_value(&resources, self.place.cores);

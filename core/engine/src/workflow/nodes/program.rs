@@ -99,7 +99,7 @@ impl Builder<'_> {
         });
         let command = Command { run: command, env: env.collect(), folder: None, resources: BTreeMap::new() };
         let mut unkeyed = Map::new();
-        unkeyed.insert("folder".to_owned(), self.place.folder.to_string_lossy().into());
+        unkeyed.insert("folder".to_owned(), self.place.base(run.value.span).to_string_lossy().into());
         let resources = parts.iter().flatten().filter_map(|part| match part {
             Part::Reference(Reference { symbol: Symbol::Resources(expression), .. }) => Some(expression),
             _ => None,
@@ -357,7 +357,7 @@ impl Builder<'_> {
 
     /// A word of the command that names a file below the root is an input.
     fn track(&mut self, word: &str, span: Span, inputs: &mut Vec<(String, Vec<Source>)>) {
-        let path = self.place.folder.join(word);
+        let path = self.place.base(span).join(word);
         if word.is_empty() || !self.known.is_file(&path) {
             return;
         }
@@ -370,7 +370,7 @@ impl Builder<'_> {
     }
 
     fn executable(&mut self, name: &str, span: Span, inputs: &mut Vec<(String, Vec<Source>)>) {
-        let found = exec::find_program(OsStr::new(name), &self.place.folder);
+        let found = exec::find_program(OsStr::new(name), self.place.base(span));
         match found.and_then(|path| path.canonicalize().ok()) {
             Some(path) => self.external_file(format!("program:{name}"), &path, span, inputs),
             None => self.problems.push(
