@@ -72,6 +72,7 @@ pub(super) async fn dispatch(parts: Parts<'_>, store: Store, started: f64) -> Re
         unpublished: false,
     };
     let result = dispatcher.carry_through(reports, written).await;
+    dispatcher.executor.end().await;
     result.and_then(|()| dispatcher.finish(started)).inspect_err(|_| {
         // Whoever follows the events is told the end in any case.
         let given_up = dispatcher.summary(RunStatus::Failed, started);

@@ -99,6 +99,16 @@ impl Executor {
         });
     }
 
+    /// Ends the idle workers and waits for them, so that what they used counts as used by this process.
+    pub(super) async fn end(&self) {
+        let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
+        let workers: Vec<_> = idle.into_values().flatten().collect();
+        workers.iter().for_each(Worker::kill);
+        for worker in workers {
+            worker.end().await;
+        }
+    }
+
     /// Asks all running work to stop, or kills it.
     pub(super) fn stop(&self, stop: Stop) {
         self.stop.send_replace(stop);
@@ -142,6 +152,7 @@ impl Unit<'_> {
             }
             Err((broken, asked)) => {
                 let stderr = worker.take_stderr();
+                worker.end().await;
                 match asked {
                     Some(Asked::Interrupted) => End::Cancelled,
                     Some(Asked::TimedOut) => failed(self.timed_out(), None, stderr, Usage::default(), true),
