@@ -1,6 +1,7 @@
 //! One module a command.
 
 mod completions;
+mod diff;
 mod get;
 mod graph;
 mod plan;
@@ -11,6 +12,8 @@ mod run;
 mod runs;
 mod schema;
 mod show;
+mod store;
+mod verify;
 mod why;
 mod worker;
 
@@ -30,12 +33,18 @@ pub(crate) enum Command {
     Plan(plan::Args),
     /// Say why a stage or node would run, or where its cached result came from
     Why(why::Args),
+    /// Compare two runs: parameters, keys, metrics, timings
+    Diff(diff::Args),
+    /// Compute results again and compare: is the same code still giving the same numbers?
+    Verify(verify::Args),
     /// List runs
     Runs(runs::Args),
     /// Show a run, a node or an artifact: what it is, its statistics, where it came from
     Show(show::Args),
     /// Copy an artifact out of the store, also in other forms (NetCDF, npz, CSV)
     Get(get::Args),
+    /// Look after the store: check it, see what takes space, clear away what is not needed
+    Store(store::Args),
     /// Draw the graph of a workflow
     Graph(graph::Args),
     /// List plugins and their operations, or document one operation
@@ -55,9 +64,12 @@ impl Command {
             Self::Run(args) => run::run(&args),
             Self::Plan(args) => plan::run(&args),
             Self::Why(args) => why::run(&args),
+            Self::Diff(args) => diff::run(&args),
+            Self::Verify(args) => verify::run(&args),
             Self::Runs(args) => runs::run(&args),
             Self::Show(args) => show::run(&args),
             Self::Get(args) => get::run(&args),
+            Self::Store(args) => store::run(&args),
             Self::Graph(args) => graph::run(&args),
             Self::Plugins(args) => plugins::run(&args),
             Self::Schema(args) => schema::run(&args),

@@ -5,15 +5,18 @@
 //! if that changed (early cutoff), and the plan says so. It is certain to run only if nothing was ever
 //! computed with its parameters.
 
+mod changes;
 mod history;
-mod reason;
+pub(crate) mod reason;
 mod resolve;
 
 use std::collections::BTreeMap;
 
 use flow_plugin::Digest;
-use flow_store::{OutputRecord, Store, Usage};
+use flow_store::{Computation, OutputRecord, Store, Usage};
 use serde::Serialize;
+
+pub use changes::{Changes, Content, changes};
 
 pub(crate) use history::History;
 pub(crate) use resolve::{Input, Ports, Resolver};
@@ -49,6 +52,9 @@ pub struct Planned {
     pub key: Option<Digest>,
     /// Wall seconds that it took when it, or for a node to run the one before it, was computed.
     pub wall_s: Option<f64>,
+    /// What will be computed, for a node that must run and whose inputs are known.
+    #[serde(skip)]
+    pub computation: Option<Computation>,
 }
 
 /// A plan: an entry for each node, in the order of the graph.
@@ -140,6 +146,7 @@ impl Planner<'_> {
             reason,
             key,
             wall_s: usage.map(|usage| usage.wall_s),
+            computation: None,
         };
         if let Some(hit) = hit {
             if let Some(reason) = publish::gone(self.store, self.graph, id, &hit.outputs)? {
@@ -156,7 +163,10 @@ impl Planner<'_> {
         } else {
             format!("runs only if {} comes out different", self.undecided(id).join(" or "))
         };
-        Ok(Known { planned: planned(State::Run, certain, reason, before), outputs: None, ports })
+        let inputs = ports.as_ref().map(|ports| self.resolver.records(ports));
+        let computation = inputs.map(|inputs| Computation { recipe, inputs });
+        let planned = Planned { computation, ..planned(State::Run, certain, reason, before) };
+        Ok(Known { planned, outputs: None, ports })
     }
 
     /// The outputs of nodes that run, or may run, which this node reads.
