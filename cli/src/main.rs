@@ -21,6 +21,8 @@ Examples:
   flow plan ccs                         what a run would do, and why
   flow show ccs evaluate.scores         a result: its content, and where it came from
   flow get ccs evaluate.cases cases.csv
+  flow diff ccs                         what is different between the last two runs
+  flow store gc --dry-run               what could be cleared away
   flow plugins                          the operations that workflows are made of
 
 Each command has examples of its own: flow COMMAND --help")]

@@ -108,3 +108,34 @@ fn nothing_runs_beside_a_node_that_measures() {
         assert!(to <= start || from >= end, "{name}: {spans:?}");
     }
 }
+
+/// Workers are waited for, not left to the system: else whoever started `flow` is told too little.
+#[test]
+fn what_workers_used_counts_as_used_by_the_run() {
+    // Reading one dataset many times is work for the worker, and next to none for `flow` itself.
+    let many = vec!["wave.wave"; 40].join(", ");
+    let project = Project::new(&format!(
+        "
+  wave: {{ uses: demo/wave, with: {{ cells: 1000000, times: 4 }} }}
+  mean: {{ uses: demo/mean, inputs: {{ data: [{many}] }} }}
+"
+    ));
+    let shell = std::process::Command::new("sh")
+        .args(["-c", "\"$0\" run w.yaml --cores 1 >&2 && times", env!("CARGO_BIN_EXE_flow")])
+        .current_dir(project.path(""))
+        .env_remove("FLOW_STORE")
+        .output()
+        .unwrap();
+    assert!(shell.status.success(), "{shell:?}");
+    // The second line is about what the shell has started: `0m0.25s 0m0.10s`, user and system.
+    let times = common::text(&shell.stdout);
+    let seconds = |text: &str| {
+        let (minutes, seconds) = text.trim_end_matches('s').split_once('m').unwrap();
+        minutes.parse::<f64>().unwrap() * 60.0 + seconds.parse::<f64>().unwrap()
+    };
+    let told: f64 = times.lines().nth(1).unwrap().split_whitespace().map(seconds).sum();
+    let store = project.store();
+    let run = store.runs().unwrap()[0].start.id.clone();
+    let worker: f64 = store.nodes(&run).unwrap().iter().map(|node| node.cpu_s).sum();
+    assert!(told >= worker, "the nodes used {worker} s, and all that `flow` used is {told} s");
+}

@@ -108,6 +108,9 @@ impl Store {
     /// When something cannot be written. Then nothing of the batch is recorded.
     pub fn commit(&mut self, name: &str, batch: &Batch) -> Result<()> {
         let mut placements = Vec::new();
+        // What is found to be there must not be cleared away before it is named.
+        let objects = batch.artifacts().any(|artifact| matches!(artifact.content, Content::Object { .. }));
+        let _kept = if objects { Some(self.keep()?) } else { None };
         for artifact in batch.artifacts() {
             if let Content::Object { path, files } = &artifact.content
                 && !placements.iter().any(|p: &Placement<'_>| p.digest == artifact.digest)
@@ -116,7 +119,7 @@ impl Store {
                 placements.push(Placement { digest: artifact.digest, from: path, files });
             }
         }
-        objects::place(&self.root, &placements)?;
+        objects::place(self.disk.as_ref(), &self.root, &placements)?;
         let placed = |digest: &Digest| placements.iter().any(|p| p.digest == *digest);
 
         let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -200,7 +203,7 @@ fn insert_artifact(db: &Transaction<'_>, root: &Path, artifact: &NewArtifact, pl
     Ok(())
 }
 
-fn insert_file(db: &Connection, artifact: i64, object: &Path, file: &FileHash) -> Result<()> {
+pub(crate) fn insert_file(db: &Connection, artifact: i64, object: &Path, file: &FileHash) -> Result<()> {
     let path = if file.path.is_empty() { object.to_owned() } else { object.join(&file.path) };
     let metadata = fs::metadata(&path).map_err(|source| Error::io("cannot read", &path, source))?;
     db.prepare_cached("INSERT INTO files (artifact, path, size, hash, modified) VALUES (?, ?, ?, ?, ?)")?

@@ -75,7 +75,10 @@ impl Error {
             Self::Full => Some("free some space and run again: everything that was finished is kept"),
             Self::Busy => Some("wait for the other run, or use another store with --store DIR"),
             Self::ReadOnly | Self::Io { .. } => Some("use another store with --store DIR"),
-            Self::Index(_) | Self::Unavailable { .. } => None,
+            Self::Unavailable { .. } => Some(
+                "compute it again: `flow run WORKFLOW --force NODE`; `flow store check` examines the whole store",
+            ),
+            Self::Index(_) => Some("`flow store check` examines the store"),
         }
     }
 }

@@ -10,6 +10,8 @@
 //!   states/FAMILY/N/     final states that a longer computation goes on from
 //!   runs/RUN.lock        held while the run lives
 //!   runs/RUN/            the run's report
+//!   clearing.lock        held by who clears away what no kept run leads to
+//!   trash/               what has been cleared away and is being removed
 //! ```
 //!
 //! The store knows artifacts and computations; it does not know workflows. Invariants:
@@ -19,16 +21,23 @@
 //! - Only coordinators write here, each through one connection; workers see paths only.
 //! - What lies in `objects` is never changed, only added, and removed as a whole.
 
+mod check;
 mod claims;
+mod clear;
 mod commit;
+mod disk;
 mod error;
 mod external;
 mod lock;
 mod objects;
+#[cfg(test)]
+mod power_loss;
+mod reach;
 mod read;
 mod record;
 mod rows;
 mod schema;
+mod sizes;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,22 +46,29 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use flow_artifact::Digest;
 use rusqlite::Connection;
 
+use crate::disk::{Disk, System};
+
+pub use check::{Checked, Damaged, Repair};
 pub use claims::Claim;
+pub use clear::{Cleared, Item, Policy, What};
 pub use commit::{Batch, INLINE_LIMIT};
 pub use error::{Error, Result};
 pub use external::{Published, Stamp};
-pub use lock::RunLock;
+pub use lock::{Kept, RunLock};
+pub use reach::Keep;
 pub use record::{
     Computation, Content, Hit, InputRecord, LogRecord, Machine, NewArtifact, NewComputation, NewNode,
     NodeKey, NodeRecord, NodeState, OutputRecord, Producer, Recipe, RunEnd, RunRecord, RunStart, RunStatus,
     Series, Usage,
 };
 pub use schema::FORMAT;
+pub use sizes::{Part, Sizes, StageSize};
 
 /// An open store.
 pub struct Store {
     root: PathBuf,
     db: Connection,
+    disk: Box<dyn Disk>,
 }
 
 impl Store {
@@ -65,7 +81,7 @@ impl Store {
         fs::create_dir_all(root).map_err(io)?;
         let root = root.canonicalize().map_err(io)?;
         let db = schema::open(&root)?;
-        Ok(Self { root, db })
+        Ok(Self { root, db, disk: Box::new(System) })
     }
 
     /// Opens the store in this folder if there is one.

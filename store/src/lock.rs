@@ -2,14 +2,26 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::{Error, Result, Store, objects};
 
+/// How long to wait for those who keep objects from being cleared away.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How often to try meanwhile.
+const INTERVAL: Duration = Duration::from_millis(20);
+
 /// Held from the start of a run to its end.
 pub struct RunLock {
+    _lock: Flock<File>,
+}
+
+/// While this is held, nothing is cleared away.
+pub struct Kept {
     _lock: Flock<File>,
 }
 
@@ -43,6 +55,39 @@ impl Store {
         let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
             .map_err(|(_, errno)| Error::io("cannot lock", &path, errno.into()))?;
         Ok(RunLock { _lock: lock })
+    }
+
+    /// Keeps everything where it is, for as long as what this gives is held.
+    ///
+    /// # Errors
+    /// When the file cannot be locked.
+    pub fn keep(&self) -> Result<Kept> {
+        let (path, file) = self.clearing_lock()?;
+        let lock = Flock::lock(file, FlockArg::LockShared)
+            .map_err(|(_, errno)| Error::io("cannot lock", &path, errno.into()))?;
+        Ok(Kept { _lock: lock })
+    }
+
+    /// Waits until nobody keeps anything, and then keeps everybody from beginning to.
+    pub(crate) fn clearing(&self) -> Result<Kept> {
+        let (path, mut file) = self.clearing_lock()?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => return Ok(Kept { _lock: lock }),
+                Err((_, Errno::EWOULDBLOCK)) if Instant::now() > deadline => return Err(Error::Busy),
+                Err((file, Errno::EWOULDBLOCK | Errno::EINTR)) => file,
+                Err((_, errno)) => return Err(Error::io("cannot lock", &path, errno.into())),
+            };
+            std::thread::sleep(INTERVAL);
+        }
+    }
+
+    fn clearing_lock(&self) -> Result<(PathBuf, File)> {
+        let path = self.root.join("clearing.lock");
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let file = file.map_err(|source| Error::io("cannot write", &path, source))?;
+        Ok((path, file))
     }
 
     /// Whether the run's process lives.

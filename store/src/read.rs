@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension, params};
 
 use crate::objects::{self, Recorded};
 use crate::rows::{
-    Blob, RUN_COLUMNS, Word, input_record, node_record, output_record, recipe, run_record, unsigned,
+    Blob, RUN_COLUMNS, Word, input_record, node_record, output_record, producer, recipe, run_record, unsigned,
 };
 use crate::{
     Computation, Error, Hit, InputRecord, LogRecord, NodeKey, NodeRecord, OutputRecord, Producer, Result,
@@ -303,6 +303,19 @@ impl Store {
         Ok(all)
     }
 
+    /// The run and the node that computed a key; its port and kind are those of its first output.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn computed_by(&self, key: &Digest) -> Result<Option<Producer>> {
+        let mut query = self.db.prepare_cached(
+            "SELECT r.name, n.name, o.port, o.kind, c.key FROM computations c
+             JOIN outputs o ON o.computation = c.id JOIN runs r ON r.id = c.run
+             JOIN nodes n ON n.run = c.run AND n.position = c.position WHERE c.key = ? ORDER BY o.port LIMIT 1",
+        )?;
+        Ok(query.query_row([key.as_bytes()], producer).optional()?)
+    }
+
     /// The computation that an artifact came from: the first one, where several gave the same content.
     ///
     /// # Errors
@@ -313,16 +326,7 @@ impl Store {
              JOIN runs r ON r.id = c.run JOIN nodes n ON n.run = c.run AND n.position = c.position
              WHERE o.digest = ? ORDER BY c.id LIMIT 1",
         )?;
-        let producer = query.query_row([digest.as_bytes()], |row| {
-            Ok(Producer {
-                run: row.get(0)?,
-                node: row.get(1)?,
-                port: row.get(2)?,
-                kind: row.get::<_, Word<Kind>>(3)?.0,
-                key: row.get::<_, Blob>(4)?.0,
-            })
-        });
-        Ok(producer.optional()?)
+        Ok(query.query_row([digest.as_bytes()], producer).optional()?)
     }
 
     /// The digests of all artifacts whose hexadecimal form begins so; how people name artifacts.
@@ -395,7 +399,7 @@ impl Store {
         Ok(object)
     }
 
-    fn files(&self, artifact: i64) -> Result<Vec<Recorded>> {
+    pub(crate) fn files(&self, artifact: i64) -> Result<Vec<Recorded>> {
         let mut query =
             self.db.prepare_cached("SELECT path, size, hash, modified FROM files WHERE artifact = ?")?;
         let rows = query.query_map([artifact], |row| {

@@ -4,7 +4,9 @@ use flow_artifact::{Digest, Kind};
 use rusqlite::Row;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 
-use crate::{InputRecord, Machine, NodeRecord, OutputRecord, Recipe, RunRecord, RunStart, RunStatus, Usage};
+use crate::{
+    InputRecord, Machine, NodeRecord, OutputRecord, Producer, Recipe, RunRecord, RunStart, RunStatus, Usage,
+};
 
 /// A digest as the index holds it.
 pub(crate) struct Blob(pub(crate) Digest);
@@ -41,6 +43,11 @@ pub(crate) fn input_record(row: &Row<'_>) -> rusqlite::Result<InputRecord> {
 pub(crate) fn output_record(row: &Row<'_>) -> rusqlite::Result<OutputRecord> {
     let (kind, digest) = (row.get::<_, Word<Kind>>(1)?.0, row.get::<_, Blob>(2)?.0);
     Ok(OutputRecord { port: row.get(0)?, kind, digest, bytes: unsigned(row, 3)? })
+}
+
+pub(crate) fn producer(row: &Row<'_>) -> rusqlite::Result<Producer> {
+    let (kind, key) = (row.get::<_, Word<Kind>>(3)?.0, row.get::<_, Blob>(4)?.0);
+    Ok(Producer { run: row.get(0)?, node: row.get(1)?, port: row.get(2)?, kind, key })
 }
 
 pub(crate) fn recipe(row: &Row<'_>, first: usize) -> rusqlite::Result<Recipe> {

@@ -329,17 +329,8 @@ fn a_store_of_a_newer_version_is_refused_and_left_alone() {
 }
 
 #[test]
-fn a_store_of_an_older_version_is_brought_up_to_date() {
+fn a_published_path_is_remembered_with_how_it_looked() {
     let (folder, mut store) = store();
-    let root = folder.path().join(".flow");
-    store.start_run(&start("old")).unwrap();
-    drop(store);
-    // As the first version left it: without the table that came later.
-    let db = rusqlite::Connection::open(root.join("index.sqlite")).unwrap();
-    db.execute_batch("DROP TABLE published; PRAGMA user_version = 1").unwrap();
-    drop(db);
-    let mut store = Store::open(&root).unwrap();
-    assert!(store.run("old").unwrap().is_some(), "what it held is there");
     let file = folder.path().join("file");
     fs::write(&file, "x").unwrap();
     let stamp = Stamp::of(&file).unwrap();

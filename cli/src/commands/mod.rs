@@ -1,6 +1,7 @@
 //! One module a command.
 
 mod completions;
+mod diff;
 mod get;
 mod graph;
 mod log;
@@ -12,7 +13,9 @@ mod run;
 mod runs;
 mod schema;
 mod show;
+mod store;
 mod table;
+mod verify;
 mod why;
 mod worker;
 
@@ -32,6 +35,10 @@ pub(crate) enum Command {
     Plan(plan::Args),
     /// Say why a stage or node would run, or where its cached result came from
     Why(why::Args),
+    /// Compare two runs: parameters, keys, metrics, timings
+    Diff(diff::Args),
+    /// Compute results again and compare: is the same code still giving the same numbers?
+    Verify(verify::Args),
     /// List runs
     Runs(runs::Args),
     /// Show a run, a node or an artifact: what it is, its statistics, where it came from
@@ -42,6 +49,8 @@ pub(crate) enum Command {
     Get(get::Args),
     /// Show metrics of all variants of a stage as a table, or write it as CSV
     Table(table::Args),
+    /// Look after the store: check it, see what takes space, clear away what is not needed
+    Store(store::Args),
     /// Draw the graph of a workflow
     Graph(graph::Args),
     /// List plugins and their operations, or document one operation
@@ -61,11 +70,14 @@ impl Command {
             Self::Run(args) => run::run(&args),
             Self::Plan(args) => plan::run(&args),
             Self::Why(args) => why::run(&args),
+            Self::Diff(args) => diff::run(&args),
+            Self::Verify(args) => verify::run(&args),
             Self::Runs(args) => runs::run(&args),
             Self::Show(args) => show::run(&args),
             Self::Log(args) => log::run(&args),
             Self::Get(args) => get::run(&args),
             Self::Table(args) => table::run(&args),
+            Self::Store(args) => store::run(&args),
             Self::Graph(args) => graph::run(&args),
             Self::Plugins(args) => plugins::run(&args),
             Self::Schema(args) => schema::run(&args),

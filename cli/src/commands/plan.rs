@@ -51,7 +51,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
 }
 
 /// One object on a line of its own.
-pub(super) fn json(out: &mut impl Write, value: &impl Serialize) -> std::io::Result<()> {
+pub(crate) fn json(out: &mut impl Write, value: &impl Serialize) -> std::io::Result<()> {
     let line = serde_json::to_string(value).map_err(std::io::Error::other)?;
     writeln!(out, "{line}")
 }

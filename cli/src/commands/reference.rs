@@ -110,7 +110,8 @@ pub(crate) fn output(store: &Store, words: &[String]) -> Result<(String, Digest)
     }
 }
 
-fn run_named(store: &Store, word: &str) -> Result<Option<RunRecord>, Failure> {
+/// The run of this name, or the latest of the workflow of this name: the latest that succeeded, if one did.
+pub(crate) fn run_named(store: &Store, word: &str) -> Result<Option<RunRecord>, Failure> {
     if let Some(run) = store.run(word).map_err(Failure::store)? {
         return Ok(Some(run));
     }
@@ -196,7 +197,7 @@ fn within(store: &Store, run: RunRecord, word: &str) -> Result<Target, Failure> 
         .hint(format_args!("its stages are {}", some(&stages))))
 }
 
-fn unknown(store: &Store, word: &str) -> Result<Failure, Failure> {
+pub(crate) fn unknown(store: &Store, word: &str) -> Result<Failure, Failure> {
     let failure = Failure::request(format_args!(
         "`{word}` is no workflow, run or artifact in {}",
         store.root().display()

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use flow_engine::catalog::Catalog;
+use flow_engine::diagnostics::closest;
 use flow_engine::graph::Graph;
+use flow_engine::run::Program;
 use flow_engine::workflow;
 use flow_store::Store;
 
@@ -67,6 +69,24 @@ pub(crate) fn load(
     let graph = workflow::load(&file, &options, &catalog).map_err(Failure::workflow)?;
     let store = store.store.clone().unwrap_or_else(|| graph.root.join(".flow"));
     Ok(Loaded { graph, catalog, store, cores })
+}
+
+/// The program that serves the built-in operations: this one.
+pub(crate) fn worker() -> Result<Program, Failure> {
+    Ok(Program { path: std::env::current_exe().map_err(Failure::system)?, args: vec!["worker".into()] })
+}
+
+/// Refuses names that are neither stages nor nodes of a workflow.
+pub(crate) fn check_names(graph: &Graph, names: &[String], purpose: &str) -> Result<(), Failure> {
+    let known =
+        |name: &&String| graph.stages.iter().any(|stage| stage.name == **name) || graph.find(name).is_some();
+    let Some(unknown) = names.iter().find(|name| !known(name)) else { return Ok(()) };
+    let failure = Failure::request(format_args!("there is no stage or node `{unknown}` to {purpose}"));
+    let stages: Vec<&str> = graph.stages.iter().map(|stage| stage.name.as_str()).collect();
+    Err(match closest(unknown, stages.iter().copied()) {
+        Some(near) => failure.hint(format_args!("did you mean `{near}`?")),
+        None => failure.hint(format_args!("the stages are {}", stages.join(", "))),
+    })
 }
 
 /// Opens a store, and creates it where there is none.

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use flow_engine::diagnostics::closest;
-use flow_engine::run::{self, Options, Program};
+use flow_engine::run::{self, Options};
 use flow_store::RunStatus;
 
 use super::Failure;
@@ -57,21 +56,9 @@ pub(crate) enum Format {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let loaded = request::load(args.file.as_ref(), &args.settings, &args.store)?;
-    let known = |name: &String| {
-        let graph = &loaded.graph;
-        graph.stages.iter().any(|stage| stage.name == *name) || graph.find(name).is_some()
-    };
-    if let Some(unknown) = args.force.iter().find(|name| !known(name)) {
-        let failure = Failure::request(format_args!("there is no stage or node `{unknown}` to force"));
-        let stages: Vec<&str> = loaded.graph.stages.iter().map(|stage| stage.name.as_str()).collect();
-        return Err(match closest(unknown, stages.iter().copied()) {
-            Some(near) => failure.hint(format_args!("did you mean `{near}`?")),
-            None => failure.hint(format_args!("the stages are {}", stages.join(", "))),
-        });
-    }
+    request::check_names(&loaded.graph, &args.force, "force")?;
     let store = request::open(&loaded.store)?;
-    let worker =
-        Program { path: std::env::current_exe().map_err(Failure::system)?, args: vec!["worker".into()] };
+    let worker = request::worker()?;
     let command = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
     let options = Options {
         cores: loaded.cores,

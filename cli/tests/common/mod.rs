@@ -57,6 +57,11 @@ impl Project {
         self.command(args).output().unwrap()
     }
 
+    /// Starts `flow`; what it prints is not read.
+    pub(crate) fn spawn(&self, args: &[&str]) -> Child {
+        self.command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
     /// `flow run w.yaml --format json` with more arguments.
     pub(crate) fn run(&self, more: &[&str]) -> Run {
         Run::of(self.flow(&[&["run", "w.yaml", "--format", "json"], more].concat()))

@@ -3,6 +3,7 @@
 //!
 //! This crate knows files and folders only. It does not know operations, workflows or the store.
 
+pub mod compare;
 pub mod dataset;
 pub mod digest;
 mod error;

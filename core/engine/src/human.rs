@@ -13,6 +13,29 @@ pub fn bytes(n: u64) -> String {
     format!("{value:.digits$} {}", UNITS[unit])
 }
 
+/// The number of bytes that a text such as `4 GiB` or `500 MB` stands for; none if it is no such amount.
+#[must_use]
+pub fn parse_bytes(text: &str) -> Option<u64> {
+    const UNITS: [(&str, f64); 9] = [
+        ("B", 1.0),
+        ("kB", 1e3),
+        ("MB", 1e6),
+        ("GB", 1e9),
+        ("TB", 1e12),
+        ("KiB", 1024.0),
+        ("MiB", 1_048_576.0),
+        ("GiB", 1_073_741_824.0),
+        ("TiB", 1_099_511_627_776.0),
+    ];
+    let trimmed = text.trim();
+    let split = trimmed.find(|c: char| c.is_ascii_alphabetic())?;
+    let (number, unit) = (trimmed[..split].trim(), &trimmed[split..]);
+    let (_, scale) = UNITS.iter().find(|(name, _)| *name == unit)?;
+    let amount = number.parse::<f64>().ok()? * scale;
+    // At least a byte, and few enough that a double counts them exactly.
+    (1.0..9e15).contains(&amount).then_some(amount as u64)
+}
+
 /// A time span: `34 ms`, `4.2 s`, `3 min 05 s`, `2 h 10 min`.
 #[must_use]
 pub fn duration(seconds: f64) -> String {
@@ -105,6 +128,13 @@ mod tests {
                 "?"
             ]
         );
+    }
+
+    #[test]
+    fn amounts_of_bytes_have_a_unit() {
+        let parsed = ["20GB", "1.5 kB", "4 GiB", " 7 B "].map(parse_bytes);
+        assert_eq!(parsed, [Some(20_000_000_000), Some(1500), Some(4 << 30), Some(7)]);
+        assert_eq!(["20", "GB", "-1 GB", "0 B", "1 gb", "NaN B"].map(parse_bytes), [None; 6]);
     }
 
     #[test]

@@ -11,6 +11,7 @@
 pub mod catalog;
 pub mod describe;
 pub mod diagnostics;
+pub mod diff;
 pub mod event;
 pub mod exec;
 pub mod expr;

@@ -47,12 +47,15 @@ impl Operation for Wave {
     type Params = WaveParams;
 
     fn spec(&self) -> Spec {
-        Spec::new("wave", 1, "Writes a sine wave that travels one wavelength of 1 m a second.").output(
-            Port::new("wave", Kind::Dataset, "The height of the wave, by time and place.")
-                .variable("height", "f32", ["time", "x"], "m")
-                .variable("time", "f64", ["time"], "s")
-                .variable("x", "f64", ["x"], "m"),
-        )
+        Spec::new("wave", 1, "Writes a sine wave that travels one wavelength of 1 m a second.")
+            .output(
+                Port::new("wave", Kind::Dataset, "The height of the wave, by time and place.")
+                    .variable("height", "f32", ["time", "x"], "m")
+                    .variable("time", "f64", ["time"], "s")
+                    .variable("x", "f64", ["x"], "m"),
+            )
+            // A few roundings to single precision.
+            .tolerance(1e-6)
     }
 
     fn run(&self, params: WaveParams, context: &Context) -> Result<()> {

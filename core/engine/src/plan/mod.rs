@@ -5,15 +5,18 @@
 //! if that changed (early cutoff), and the plan says so. It is certain to run only if nothing was ever
 //! computed with its parameters.
 
+mod changes;
 mod history;
-mod reason;
+pub(crate) mod reason;
 mod resolve;
 
 use std::collections::BTreeMap;
 
 use flow_plugin::Digest;
-use flow_store::{OutputRecord, Store, Usage};
+use flow_store::{Computation, OutputRecord, Store, Usage};
 use serde::Serialize;
+
+pub use changes::{Changes, Content, changes};
 
 pub(crate) use history::History;
 pub(crate) use resolve::{Input, Ports, Resolver};
@@ -54,6 +57,9 @@ pub struct Planned {
     /// For programs: the files that words of the command name, which are inputs by themselves.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
+    /// What will be computed, for a node that must run and whose inputs are known.
+    #[serde(skip)]
+    pub computation: Option<Computation>,
 }
 
 /// A plan: an entry for each node, in the order of the graph. What a stage has switched off follows its nodes.
@@ -122,6 +128,7 @@ pub fn plan(graph: &Graph, catalog: &Catalog, store: &Store) -> Result<Plan, Err
             key: None,
             wall_s: None,
             files: Vec::new(),
+            computation: None,
         }));
     }
     Ok(Plan { nodes })
@@ -165,6 +172,7 @@ impl Planner<'_> {
                 .iter()
                 .filter_map(|(name, _)| Some(name.strip_prefix("file:")?.to_owned()))
                 .collect(),
+            computation: None,
         };
         if let Some(hit) = hit {
             if let Some(reason) = publish::gone(self.store, self.graph, id, &hit.outputs)? {
@@ -181,7 +189,10 @@ impl Planner<'_> {
         } else {
             format!("runs only if {} comes out different", self.undecided(id).join(" or "))
         };
-        Ok(Known { planned: planned(State::Run, certain, reason, before), outputs: None, ports })
+        let inputs = ports.as_ref().map(|ports| self.resolver.records(ports));
+        let computation = inputs.map(|inputs| Computation { recipe, inputs });
+        let planned = Planned { computation, ..planned(State::Run, certain, reason, before) };
+        Ok(Known { planned, outputs: None, ports })
     }
 
     /// The outputs of nodes that run, or may run, which this node reads.

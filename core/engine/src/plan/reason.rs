@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use flow_plugin::Digest;
 use flow_store::{Computation, Recipe};
 use serde_json::Value;
 
-use super::resolve::Ports;
+use super::resolve::{Input, Ports};
 use crate::exec;
 
 /// What is to be computed.
@@ -23,25 +24,11 @@ const VALUE: usize = 40;
 
 /// What is different from an earlier computation, with old and new values.
 pub(crate) fn difference(before: &Computation, now: &Now<'_>) -> String {
-    let mut parts = Vec::new();
-    if before.recipe.operation != now.recipe.operation {
-        parts.push(format!("operation {} → {}", before.recipe.operation, now.recipe.operation));
-    } else if before.recipe.version != now.recipe.version {
-        let (old, new) = (before.recipe.version, now.recipe.version);
-        parts.push(format!("version of {} {old} → {new}", now.recipe.operation));
-    }
-    let (old, new) = (before.recipe.params(), now.recipe.params());
-    if now.recipe.operation == exec::RUN && before.recipe.operation == exec::RUN {
-        command(&old, &new, &mut parts);
-    } else {
-        params("params", &old, &new, &mut parts);
-    }
-    if before.recipe.seed != now.recipe.seed {
-        parts.push(format!("seed {} → {}", before.recipe.seed, now.recipe.seed));
-    }
-    if let Some(ports) = now.ports {
-        inputs(before, ports, &mut parts);
-    }
+    let ports = now.ports.map(|ports| {
+        let digests = |inputs: &Vec<Input>| inputs.iter().map(|input| input.digest).collect();
+        ports.iter().map(|(port, inputs)| (port.as_str(), digests(inputs))).collect()
+    });
+    let parts = parts(before, now.recipe, ports);
     match parts.len() {
         0 => "never computed".to_owned(),
         n if n > SHOWN => format!("{}; and {} more changes", parts[..SHOWN].join("; "), n - SHOWN),
@@ -80,6 +67,44 @@ fn take_values(command: &mut Value, values: &mut Vec<Value>) {
     }
 }
 
+/// What is different between two computations, with old and new values.
+pub(crate) fn between(before: &Computation, after: &Computation) -> Vec<String> {
+    let mut ports: Connected<'_> = Vec::new();
+    for input in &after.inputs {
+        match ports.last_mut() {
+            Some((port, digests)) if *port == input.port => digests.push(input.digest),
+            _ => ports.push((&input.port, vec![input.digest])),
+        }
+    }
+    parts(before, &after.recipe, Some(ports))
+}
+
+/// What is connected, by port in order.
+type Connected<'a> = Vec<(&'a str, Vec<Digest>)>;
+
+fn parts(before: &Computation, recipe: &Recipe, ports: Option<Connected<'_>>) -> Vec<String> {
+    let mut parts = Vec::new();
+    if before.recipe.operation != recipe.operation {
+        parts.push(format!("operation {} → {}", before.recipe.operation, recipe.operation));
+    } else if before.recipe.version != recipe.version {
+        let (old, new) = (before.recipe.version, recipe.version);
+        parts.push(format!("version of {} {old} → {new}", recipe.operation));
+    }
+    let (old, new) = (before.recipe.params(), recipe.params());
+    if recipe.operation == exec::RUN && before.recipe.operation == exec::RUN {
+        command(&old, &new, &mut parts);
+    } else {
+        params("params", &old, &new, &mut parts);
+    }
+    if before.recipe.seed != recipe.seed {
+        parts.push(format!("seed {} → {}", before.recipe.seed, recipe.seed));
+    }
+    if let Some(ports) = ports {
+        inputs(before, &ports, &mut parts);
+    }
+    parts
+}
+
 fn params(at: &str, old: &Value, new: &Value, parts: &mut Vec<String>) {
     if let (Value::Object(old), Value::Object(new)) = (old, new) {
         // Sorted, so that the text does not depend on how either was written down.
@@ -106,13 +131,13 @@ fn shown(value: &Value) -> String {
     }
 }
 
-fn inputs(before: &Computation, ports: &Ports, parts: &mut Vec<String>) {
+fn inputs(before: &Computation, ports: &Connected<'_>, parts: &mut Vec<String>) {
     let mut old: BTreeMap<&str, Vec<&flow_store::InputRecord>> = BTreeMap::new();
     for input in &before.inputs {
         old.entry(&input.port).or_default().push(input);
     }
     for (port, new) in ports {
-        let old = old.remove(port.as_str()).unwrap_or_default();
+        let old = old.remove(port).unwrap_or_default();
         // A program's own files come and go with its text.
         let own = port.starts_with("file:");
         if old.len() != new.len() && own {
@@ -122,19 +147,19 @@ fn inputs(before: &Computation, ports: &Ports, parts: &mut Vec<String>) {
             parts.push(format!("input {port}: {} → {}", items(old.len()), items(new.len())));
             continue;
         }
-        let changed: Vec<_> = old.iter().zip(new).filter(|(old, new)| old.digest != new.digest).collect();
+        let changed: Vec<_> = old.iter().zip(new).filter(|(old, new)| old.digest != **new).collect();
         match changed.as_slice() {
             [] => {}
             // Of a program's own files the name says it all.
             [_] if port.starts_with("file:") || port.starts_with("program:") => {
-                let name = port.split_once(':').map_or(port.as_str(), |(_, name)| name);
+                let name = port.split_once(':').map_or(*port, |(_, name)| name);
                 parts.push(format!("{name} changed"));
             }
             [(old, new)] => parts.push(format!(
                 "input data changed: {port} from {} ({} → {})",
                 old.from,
                 old.digest.short(),
-                new.digest.short()
+                new.short()
             )),
             several => parts.push(format!("input data changed: {port}, {}", items(several.len()))),
         }
@@ -154,7 +179,6 @@ fn items(n: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use flow_plugin::Digest;
     use flow_store::InputRecord;
     use serde_json::json;
 
@@ -193,7 +217,7 @@ mod tests {
         };
         let recipe = recipe(&json!({}), 0);
         let before = Computation { recipe: recipe.clone(), inputs: vec![input("x", b"1"), input("y", b"1")] };
-        let new = super::super::Input {
+        let new = Input {
             digest: Digest::of(b"2"),
             kind: flow_plugin::Kind::File,
             output: None,

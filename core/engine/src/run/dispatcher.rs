@@ -73,6 +73,7 @@ pub(super) async fn dispatch(parts: Parts<'_>, store: Store, started: f64) -> Re
         unpublished: false,
     };
     let result = dispatcher.carry_through(reports, written).await;
+    dispatcher.executor.end().await;
     result.and_then(|()| dispatcher.finish(started)).inspect_err(|_| {
         // Whoever follows the events is told the end in any case.
         let given_up = dispatcher.summary(RunStatus::Failed, started);
@@ -162,6 +163,14 @@ impl Dispatcher<'_> {
         due <= Instant::now()
     }
 
+    /// Before a node starts, the store must know which results it reads, or they might be cleared away: cached
+    /// ones wait for company no longer.
+    pub(super) fn flush_cached(&mut self) {
+        if self.outbox.iter().any(|ended| ended.node.cached) {
+            self.flush();
+        }
+    }
+
     /// Tells the writer what has ended since the last time.
     fn flush(&mut self) {
         self.flush_at = None;
@@ -220,6 +229,8 @@ impl Dispatcher<'_> {
     fn settle(&mut self, id: NodeId) -> Result<(), Error> {
         let Parts { graph, store, .. } = self.parts;
         let node = graph.node(id);
+        // What is found in the store is published at once; until then it must stay.
+        let _kept = if node.publish.is_empty() { None } else { Some(store.keep().map_err(Error::Store)?) };
         let nodes = &self.nodes;
         let ports = self.parts.resolver.inputs(store, id, |from| nodes[from.0].outputs.as_deref());
         let ports = ports.map_err(Error::Plan)?;

@@ -102,6 +102,16 @@ impl Executor {
         });
     }
 
+    /// Ends the idle workers and waits for them, so that what they used counts as used by this process.
+    pub(super) async fn end(&self) {
+        let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
+        let workers: Vec<_> = idle.into_values().flatten().collect();
+        workers.iter().for_each(Worker::kill);
+        for worker in workers {
+            worker.end().await;
+        }
+    }
+
     /// Asks all running work to stop, or kills it.
     pub(super) fn stop(&self, stop: Stop) {
         self.stop.send_replace(stop);
@@ -147,6 +157,7 @@ impl Unit<'_> {
             }
             Err((broken, asked)) => {
                 self.hear(worker.last_lines());
+                worker.end().await;
                 match asked {
                     Some(Asked::Interrupted) => End::Cancelled,
                     Some(Asked::TimedOut) => self.failed(self.timed_out(), None, Usage::default(), true),

@@ -22,6 +22,7 @@ mod share;
 mod slots;
 mod start;
 mod timers;
+mod verify;
 mod worker;
 mod writer;
 
@@ -30,6 +31,7 @@ use std::path::PathBuf;
 use flow_store::{RunStart, RunStatus, Store};
 
 pub use machine::cores;
+pub use verify::{Sample, Verdict, Verification, Verified, VerifyOptions, verify};
 
 use crate::catalog::Catalog;
 use crate::event::{Event, Summary};

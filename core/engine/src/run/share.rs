@@ -46,6 +46,7 @@ impl Dispatcher<'_> {
             }
         }
         if !keys.is_empty() {
+            self.flush_cached();
             self.claiming = keys.len();
             self.writer.claim(keys);
         }

@@ -22,6 +22,9 @@ const LINE: usize = 4 << 10;
 /// How long a worker whose output has ended may take to end itself.
 const END_WAIT: Duration = Duration::from_millis(500);
 
+/// How long a killed worker may take to go: it has to give back its memory.
+const REAP_WAIT: Duration = Duration::from_secs(5);
+
 /// A worker process. It leads a process group of its own, which is killed as a whole when this is dropped.
 pub(super) struct Worker {
     child: Child,
@@ -199,6 +202,13 @@ impl Worker {
     fn kill_group(&self) {
         // An error means that the group has gone already.
         let _ = killpg(self.group, Signal::SIGKILL);
+    }
+
+    /// Kills the worker and waits for it.
+    pub(super) async fn end(mut self) {
+        self.kill();
+        // One that the system cannot end at once is left to it.
+        let _ = tokio::time::timeout(REAP_WAIT, self.child.wait()).await;
     }
 
     /// The lines on standard error since this was last asked.

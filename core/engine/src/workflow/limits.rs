@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::tree::{Data, Tree};
 use crate::diagnostics::{Diagnostic, Diagnostics, did_you_mean};
 use crate::graph::{Cpus, Resources};
+use crate::human::parse_bytes;
 
 /// Reads `resources`, already evaluated.
 pub(super) fn resources(tree: &Tree, problems: &mut Diagnostics) -> Resources {
@@ -102,28 +103,7 @@ fn memory(tree: &Tree) -> Result<u64, Box<Diagnostic>> {
             _ => problem,
         }));
     };
-    bytes(text).ok_or_else(|| Box::new(problem))
-}
-
-fn bytes(text: &str) -> Option<u64> {
-    const UNITS: [(&str, f64); 9] = [
-        ("B", 1.0),
-        ("kB", 1e3),
-        ("MB", 1e6),
-        ("GB", 1e9),
-        ("TB", 1e12),
-        ("KiB", 1024.0),
-        ("MiB", 1_048_576.0),
-        ("GiB", 1_073_741_824.0),
-        ("TiB", 1_099_511_627_776.0),
-    ];
-    let trimmed = text.trim();
-    let split = trimmed.find(|c: char| c.is_ascii_alphabetic())?;
-    let (number, unit) = (trimmed[..split].trim(), &trimmed[split..]);
-    let (_, scale) = UNITS.iter().find(|(name, _)| *name == unit)?;
-    let amount = number.parse::<f64>().ok()? * scale;
-    // At least a byte, and few enough that a double counts them exactly.
-    (1.0..9e15).contains(&amount).then_some(amount as u64)
+    parse_bytes(text).ok_or_else(|| Box::new(problem))
 }
 
 fn wrong(tree: &Tree, message: &str) -> Diagnostic {
