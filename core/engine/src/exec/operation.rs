@@ -71,29 +71,31 @@ impl Operation for Run {
 }
 
 const DOC: &str = "\
-The stage declares its outputs: `outputs: { NAME: KIND }`, with the kinds file, folder, dataset, metrics and
+The stage declares its outputs: `outputs: { NAME: KIND }`, with the kinds file, folder, dataset, metrics and \
 table. Its inputs may have any name and kind.
 
-`run` is a line for `bash -euo pipefail`, or a list, which is run without a shell. It runs in the folder of the
+`run` is a line for `bash -euo pipefail`, or a list, which is run without a shell. It runs in the folder of the \
 workflow file.
 
-* `${{ inputs.NAME }}` is the path of an input; read it only. A collected input stands for one word each, and
+* `${{ inputs.NAME }}` is the path of an input; read it only. A collected input stands for one word each, and \
 `${{ inputs.NAME.list }}` is a file with the paths, one a line.
 * `${{ outputs.NAME }}` is the path at which to write an output.
 * Other expressions give their value. Each is exactly one word, whatever is in it; a list is one word each.
 
-The program sees the environment variables that `env` lists, and PATH, HOME, USER, LOGNAME, TMPDIR, SHELL and
-the usual variables for the number of threads, which is `cpus` of the stage's `resources`. So the locale is `C`
+The program sees the environment variables that `env` lists, and PATH, HOME, USER, LOGNAME, TMPDIR, SHELL and \
+the usual variables for the number of threads, which is `cpus` of the stage's `resources`. So the locale is `C` \
 unless `env` lists LANG or LC_ALL.
 
-A word of the command that names a file below the root folder, such as `scripts/fit.py`, is an input: when its
+A word of the command that names a file below the root folder, such as `scripts/fit.py`, is an input: when its \
 content changes the stage runs again. `flow plan` shows these files; `untracked: [WORD]` leaves some out.
 
-    clean:
-      uses: exec/run
-      inputs: { raw: { path: data/raw.txt } }
-      with: { run: \"grep -v '^#' ${{ inputs.raw }} > ${{ outputs.clean }}\" }
-      outputs: { clean: file }";
+```
+clean:
+  uses: exec/run
+  inputs: { raw: { path: data/raw.txt } }
+  with: { run: \"grep -v '^#' ${{ inputs.raw }} > ${{ outputs.clean }}\" }
+  outputs: { clean: file }
+```";
 
 /// The program, its arguments and its environment.
 fn prepare(command: &Command, context: &Context) -> Result<std::process::Command> {

@@ -5,6 +5,10 @@
 //! quoted, and by what. It follows quotes, substitutions, comments, here-documents and `case` patterns; where
 //! a variable would not be expanded to exactly its value, a reference is refused.
 
+mod frame;
+
+use frame::{Frame, Kind, Open, is_assignment};
+
 /// A piece of a line: a character, or the reference with this number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Symbol {
@@ -53,58 +57,6 @@ pub(crate) fn read(symbols: &[Symbol], values: &[Option<String>]) -> Result<Line
     };
     reader.read()?;
     Ok(reader.line)
-}
-
-/// What text is inside of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// Commands: the line itself, or `$(…)`.
-    Commands,
-    /// `"…"`.
-    Double,
-    /// `${…}`.
-    Braces { in_double: bool },
-    /// `$((…))` or `((…))`: how many inner parentheses are open.
-    Arithmetic(usize),
-}
-
-/// What is open among commands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Open {
-    Parenthesis,
-    Case,
-}
-
-#[derive(Debug)]
-struct Frame {
-    kind: Kind,
-    word: Word,
-    /// The next word is what output is redirected to.
-    target: bool,
-    /// The next word names a command, or is a word of the grammar.
-    command: bool,
-    open: Vec<Open>,
-}
-
-#[derive(Debug, Default)]
-struct Word {
-    text: String,
-    started: bool,
-    /// It is more than its letters: a variable, a pattern.
-    changes: bool,
-    quoted: bool,
-    reference: Option<usize>,
-    parts: usize,
-}
-
-impl Frame {
-    fn commands() -> Self {
-        Self::new(Kind::Commands)
-    }
-
-    fn new(kind: Kind) -> Self {
-        Self { kind, word: Word::default(), target: false, command: true, open: Vec::new() }
-    }
 }
 
 struct Reader<'a> {
@@ -539,13 +491,6 @@ impl Reader<'_> {
             self.line.words.push(word.text);
         }
     }
-}
-
-fn is_assignment(word: &str) -> bool {
-    word.split_once('=').is_some_and(|(name, _)| {
-        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '+'))
-    })
 }
 
 fn refused(reference: usize, place: &'static str) -> Misplaced {
