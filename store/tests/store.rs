@@ -10,8 +10,8 @@ use std::path::Path;
 use flow_artifact::digest::FileHash;
 use flow_artifact::{Digest, Kind};
 use flow_store::{
-    Batch, Claim, Content, Error, INLINE_LIMIT, InputRecord, LogRecord, Machine, NewArtifact, NewComputation,
-    NewNode, NodeState, Recipe, RunEnd, RunStart, RunStatus, Stamp, Store, Usage,
+    Batch, Claim, Content, Error, INLINE_LIMIT, InputRecord, Keep, LogRecord, Machine, NewArtifact,
+    NewComputation, NewNode, NodeState, Policy, Recipe, RunEnd, RunStart, RunStatus, Stamp, Store, Usage,
 };
 use proptest::prelude::*;
 use serde_json::{Map, json};
@@ -385,4 +385,39 @@ fn any_change_in_a_folder_changes_its_stamp() {
     assert!(!first.same_stat(&second));
     fs::rename(folder.path().join("x/a"), folder.path().join("x/b")).unwrap();
     assert!(!second.same_stat(&Stamp::of(folder.path()).unwrap()));
+}
+
+#[test]
+fn clearing_waits_for_who_keeps_and_takes_what_is_left_over() {
+    let (folder, mut store) = store();
+    store.start_run(&start("r")).unwrap();
+    let (key, digest) = commit(&mut store, "r", 0, &[7; 20_000]);
+    let (open, claimed) = (Digest::of(b"open"), Digest::of(b"claimed"));
+    let _lock = store.lock_run("live").unwrap();
+    store.claim("live", &[(claimed, false)]).unwrap();
+    for key in [&key, &open, &claimed] {
+        fs::create_dir_all(store.checkpoints(key)).unwrap();
+        fs::write(store.checkpoints(key).join("1"), "state").unwrap();
+    }
+    let state = store.state(&Digest::of(b"family"), 10);
+    fs::create_dir_all(&state).unwrap();
+    fs::write(state.join("state"), "state").unwrap();
+
+    let policy = Policy { keep: Keep { runs: 0, age_s: None }, size: None };
+    let kept = store.keep().unwrap();
+    let root = folder.path().join(".flow");
+    let clearing = std::thread::spawn(move || Store::open(&root).unwrap().clear(&policy).unwrap());
+    std::thread::sleep(std::time::Duration::from_millis(150));
+    assert!(!clearing.is_finished() && store.artifact_path(&digest).is_ok());
+    drop(kept);
+    let cleared = clearing.join().unwrap();
+
+    assert_eq!((cleared.runs, cleared.items.len(), cleared.left), (0, 3, 0), "{cleared:?}");
+    assert!(store.artifact_path(&digest).is_err() && !state.exists());
+    assert!(!store.checkpoints(&key).exists(), "of what is computed");
+    assert!(store.checkpoints(&open).exists() && store.checkpoints(&claimed).exists());
+    assert!(store.lookup(&key).unwrap().is_some(), "what it was made of stays known");
+    // Computed again, it is there again.
+    commit(&mut store, "r", 0, &[7; 20_000]);
+    assert_eq!(fs::read(store.artifact_path(&digest).unwrap()).unwrap(), [7; 20_000]);
 }

@@ -25,10 +25,12 @@ Examples:
   flow verify ccs --node train --node 'evaluate[seed=1]'
   flow verify ccs --format json           one JSON object a node, for programs
 
-Nothing is recorded, and nothing in the store changes. What comes out otherwise is compared within the tolerance
-that the operation declares. Operations that measure time are left out; checkpoints are not used.
+Nothing is recorded, and nothing in the store changes. What comes out otherwise is compared within
+the tolerance that the operation declares. Operations that measure time are left out; checkpoints
+are not used.
 
-Exit status: 0 all came out the same or within tolerance, 1 something did not, 2 the request was wrong.")]
+Exit status: 0 all came out the same or within tolerance, 1 something did not, 2 the request was
+wrong, 130 interrupted")]
 pub(crate) struct Args {
     /// The workflow: a file, or the name of one in workflows/
     #[arg(value_name = "WORKFLOW")]

@@ -21,10 +21,10 @@ Examples:
   flow store check --repair        and repair what is damaged
   flow store check --format json   one JSON object, for programs
 
-Repairing takes the result over from where it was published, if that copy is whole; otherwise it removes the
-result, and it is computed again when something needs it.
+Repairing takes the result over from where it was published, if that copy is whole; otherwise it
+removes the result, and it is computed again when something needs it.
 
-Exit status: 0 all is whole or has been repaired, 1 something is damaged, 2 the request was wrong.")]
+Exit status: 0 all is whole or has been repaired, 1 something is damaged, 2 the request was wrong")]
 pub(crate) struct Args {
     /// Repair what is damaged: from a published copy, or by removing it, so that it is computed again
     #[arg(long)]

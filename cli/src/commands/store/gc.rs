@@ -21,11 +21,11 @@ Examples:
   flow store gc --dry-run              what would go
   flow store gc                        keep what the latest 10 runs of each workflow read and made
   flow store gc --keep 1 --age '30 d'  keep the latest run of each, and all of the last 30 days
-  flow store gc --size '20 GB'         remove no more than is needed to get below 20 GB: what takes the most
-                                       space for the least computing first
+  flow store gc --size '20 GB'         remove no more than is needed to get below 20 GB
 
-What kept runs lead to never goes. Records of runs stay: a result that was removed is computed again when
-something needs it. Runs may go on meanwhile.")]
+What kept runs lead to never goes. With --size, what takes the most space for the least computing
+goes first. Records of runs stay: a result that was removed is computed again when something needs
+it. Runs may go on meanwhile.")]
 pub(crate) struct Args {
     #[command(flatten)]
     keep: KeepArgs,
@@ -88,7 +88,7 @@ fn human(out: &mut impl Write, cleared: &Cleared, args: &Args) -> io::Result<()>
     let word = if args.dry_run { "would free" } else { "freed" };
     let (bytes, left) = (human::bytes(cleared.bytes()), human::bytes(cleared.left));
     let runs = text::count(cleared.runs, "run");
-    writeln!(out, "{GREEN}{word}{RESET} {BOLD}{bytes}{RESET}; {left} of results stay, and {runs} are kept")?;
+    writeln!(out, "{GREEN}{word}{RESET} {BOLD}{bytes}{RESET}; {left} of results stay ({runs} kept)")?;
     if let Some(size) = args.size.filter(|size| cleared.left > *size) {
         let size = human::bytes(size);
         writeln!(
