@@ -15,6 +15,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How often to try meanwhile.
 const INTERVAL: Duration = Duration::from_millis(20);
 
+/// The extension of a run's file until it is locked.
+const LOCKING: &str = "locking";
+
 /// Held from the start of a run to its end.
 pub struct RunLock {
     _lock: Flock<File>,
@@ -35,7 +38,11 @@ fn path(root: &Path, run: &str) -> PathBuf {
 
 /// Whether the run's process lives.
 pub(crate) fn is_held(root: &Path, run: &str) -> bool {
-    let Ok(file) = File::open(path(root, run)) else { return false };
+    held(&path(root, run))
+}
+
+fn held(path: &Path) -> bool {
+    let Ok(file) = File::open(path) else { return false };
     matches!(Flock::lock(file, FlockArg::LockSharedNonblock), Err((_, Errno::EWOULDBLOCK)))
 }
 
@@ -47,13 +54,21 @@ impl Store {
     pub fn lock_run(&self, run: &str) -> Result<RunLock> {
         let (folder, path) = (folder(&self.root), path(&self.root, run));
         fs::create_dir_all(&folder).map_err(|source| Error::io("cannot create", &folder, source))?;
-        let file = OpenOptions::new()
-            .create_new(true)
-            .write(true)
-            .open(&path)
-            .map_err(|source| Error::io("cannot create", &path, source))?;
-        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
-            .map_err(|(_, errno)| Error::io("cannot lock", &path, errno.into()))?;
+        // Locked first and named then: who sees a run's file without its lock takes the run for dead.
+        let unnamed = folder.join(format!("{run}.{LOCKING}"));
+        let lock = loop {
+            let file = OpenOptions::new().create(true).truncate(false).write(true).open(&unnamed);
+            let file = file.map_err(|source| Error::io("cannot create", &unnamed, source))?;
+            let lock = Flock::lock(file, FlockArg::LockExclusive)
+                .map_err(|(_, errno)| Error::io("cannot lock", &unnamed, errno.into()))?;
+            match fs::hard_link(&unnamed, &path) {
+                Ok(()) => break lock,
+                // Someone has cleared it away, before it was locked.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(source) => return Err(Error::io("cannot create", &path, source)),
+            }
+        };
+        objects::remove(&unnamed)?;
         Ok(RunLock { _lock: lock })
     }
 
@@ -106,6 +121,12 @@ impl Store {
                 objects::remove(&self.scratch(&run))?;
                 self.release_claims(&run)?;
                 objects::remove(&path(&self.root, &run))?;
+            }
+        }
+        for run in names(&folder(&self.root), Some(LOCKING))? {
+            let path = folder(&self.root).join(format!("{run}.{LOCKING}"));
+            if !held(&path) {
+                objects::remove(&path)?;
             }
         }
         Ok(())

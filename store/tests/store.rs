@@ -315,6 +315,23 @@ fn what_dead_runs_left_is_cleared() {
 }
 
 #[test]
+fn no_run_is_taken_for_dead_while_it_takes_its_lock() {
+    let (folder, store) = store();
+    let mut other = Store::open(&folder.path().join(".flow")).unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                other.clear_dead_runs().unwrap();
+            }
+        });
+        let locks: Vec<_> = (0..2000).map(|n| store.lock_run(&format!("run-{n}")).unwrap()).collect();
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!((0..locks.len()).all(|n| store.is_alive(&format!("run-{n}"))));
+    });
+}
+
+#[test]
 fn a_store_of_a_newer_version_is_refused_and_left_alone() {
     let (folder, store) = store();
     let root = folder.path().join(".flow");
