@@ -10,7 +10,7 @@ mod history;
 pub(crate) mod reason;
 mod resolve;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use flow_plugin::Digest;
 use flow_store::{Computation, OutputRecord, Store, Usage};
@@ -197,13 +197,15 @@ impl Planner<'_> {
 
     /// The outputs of nodes that run, or may run, which this node reads.
     fn undecided(&self, id: NodeId) -> Vec<String> {
-        let mut names = Vec::new();
+        let (mut names, mut seen) = (Vec::new(), HashSet::new());
         for (_, sources) in &self.graph.node(id).inputs {
             for source in sources {
                 if let Origin::Output { node, port } = &source.from
                     && self.known.get(node).is_none_or(|known| known.outputs.is_none())
                 {
-                    names.push(format!("{}.{port}", self.graph.node(*node).name));
+                    if seen.insert((node, port)) {
+                        names.push(format!("{}.{port}", self.graph.node(*node).name));
+                    }
                 }
             }
         }
@@ -211,7 +213,7 @@ impl Planner<'_> {
         if names.len() > SHOWN {
             let more = names.len() - SHOWN;
             names.truncate(SHOWN);
-            names.push(format!("{more} others"));
+            names.push(if more == 1 { "another".to_owned() } else { format!("{more} others") });
         }
         names
     }
