@@ -202,10 +202,9 @@ impl Planner<'_> {
             for source in sources {
                 if let Origin::Output { node, port } = &source.from
                     && self.known.get(node).is_none_or(|known| known.outputs.is_none())
+                    && seen.insert((node, port))
                 {
-                    if seen.insert((node, port)) {
-                        names.push(format!("{}.{port}", self.graph.node(*node).name));
-                    }
+                    names.push(format!("{}.{port}", self.graph.node(*node).name));
                 }
             }
         }
