@@ -13,7 +13,7 @@ use crate::protocol::{InputArtifact, Job, Reply};
 use crate::stop::Stop;
 use crate::{Context, Digest, DynOperation, Error, Kind, Operation, Result};
 
-pub use self::stored::{Fingerprint, dataset_values};
+pub use self::stored::Fingerprint;
 
 /// A run of one operation in a folder of the test's.
 ///

@@ -39,7 +39,7 @@ impl Source for Vec<Sample> {
     }
 }
 
-/// Samples on one grid, of which as many are kept in memory as there is room for.
+/// Samples on one grid.
 pub struct Samples {
     /// Rows and columns of a field.
     pub size: [usize; 2],
@@ -53,22 +53,31 @@ pub struct Samples {
     pub validation: Vec<usize>,
     /// Coordinates of the columns, along which the loss takes derivatives.
     pub columns: Vec<f64>,
-    /// Where samples come from.
-    pub source: Box<dyn Source>,
-    /// Bytes of samples to keep.
-    pub room: usize,
-    /// Those that are kept.
-    pub kept: Kept,
+    /// The samples themselves.
+    pub pool: Pool,
 }
 
-/// Samples in memory, and their bytes.
-#[derive(Default)]
-pub struct Kept(Mutex<(HashMap<usize, Arc<Sample>>, usize)>);
+/// Samples, of which as many are kept in memory as there is room for.
+pub struct Pool {
+    source: Box<dyn Source>,
+    /// Bytes that the kept samples may have.
+    room: usize,
+    /// The kept samples, and their bytes.
+    kept: Mutex<(HashMap<usize, Arc<Sample>>, usize)>,
+}
 
-#[cfg(test)]
-impl Kept {
-    pub(crate) fn count(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).0.len()
+impl Pool {
+    /// Room in bytes that lets two trainings run side by side in 8 GiB of memory.
+    pub const ROOM: usize = 2 << 30;
+
+    /// Reads from `source`, and keeps up to `room` bytes.
+    pub fn new(source: impl Source + 'static, room: usize) -> Self {
+        Self { source: Box::new(source), room, kept: Mutex::default() }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn kept(&self) -> usize {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).0.len()
     }
 }
 
@@ -84,9 +93,6 @@ pub(crate) struct Batch {
 }
 
 impl Samples {
-    /// Room for samples that suits a computer of today: half of what two trainings side by side may have of 8 GiB.
-    pub const ROOM: usize = 2 << 30;
-
     /// Cells of a field.
     #[must_use]
     pub fn cells(&self) -> usize {
@@ -134,11 +140,11 @@ impl Samples {
     }
 
     fn sample(&self, number: usize) -> Result<Arc<Sample>> {
-        let (kept, bytes) = &mut *self.kept.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (kept, bytes) = &mut *self.pool.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(sample) = kept.get(&number) {
             return Ok(sample.clone());
         }
-        let sample = Arc::new(self.source.read(number)?);
+        let sample = Arc::new(self.pool.source.read(number)?);
         let cells = self.cells();
         if sample.x.len() != cells * self.channels
             || sample.y.len() != cells * self.outputs
@@ -151,7 +157,7 @@ impl Samples {
                 "sample number {number} has values that are not finite; fill cells that do not count with zero"
             )));
         }
-        if *bytes + sample.bytes() <= self.room {
+        if *bytes + sample.bytes() <= self.pool.room {
             *bytes += sample.bytes();
             kept.insert(number, sample.clone());
         }

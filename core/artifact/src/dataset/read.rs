@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::zarr::{self, Layout};
-use super::{Element, Variable};
+use super::{DType, Element, Variable};
 use crate::{Error, Result};
 
 /// A dataset on disk. Opening one reads its metadata only.
@@ -82,6 +82,23 @@ impl Dataset {
     pub fn read<T: Element>(&self, name: &str) -> Result<Vec<T>> {
         let rows = self.variable(name)?.rows();
         self.read_rows(name, 0..rows)
+    }
+
+    /// All values of a variable in double precision, whatever their type.
+    ///
+    /// # Errors
+    /// When there is no such variable, or a file cannot be read.
+    pub fn read_wide(&self, name: &str) -> Result<Vec<f64>> {
+        fn wide<T: Into<f64>>(values: Vec<T>) -> Vec<f64> {
+            values.into_iter().map(Into::into).collect()
+        }
+        Ok(match self.variable(name)?.dtype {
+            DType::U8 => wide(self.read::<u8>(name)?),
+            DType::I32 => wide(self.read::<i32>(name)?),
+            DType::I64 => self.read::<i64>(name)?.into_iter().map(|v| v as f64).collect(),
+            DType::F32 => wide(self.read::<f32>(name)?),
+            DType::F64 => self.read::<f64>(name)?,
+        })
     }
 
     /// The values of some rows of the first dimension, in C order. A scalar has one row.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::Path;
 
-use flow_artifact::dataset::{DType, Dataset};
+use flow_artifact::dataset::Dataset;
 use flow_artifact::metrics::{number, read_metrics};
 use flow_artifact::model::read_model;
 use serde_json::Value;
@@ -46,7 +46,7 @@ impl Fingerprint {
     pub fn dataset(&mut self, path: &Path) {
         let dataset = readable(Dataset::open(path));
         for variable in dataset.variables() {
-            self.values(&variable.name, &dataset_values(&dataset, &variable.name));
+            self.values(&variable.name, &readable(dataset.read_wide(&variable.name)));
         }
     }
 
@@ -117,21 +117,6 @@ impl Fingerprint {
                 && values.iter().zip(wanted).all(|(a, b)| (a - b).abs() <= tolerance * scale);
             assert!(same, "results of `{name}` have changed: {at} was {wanted:?}, is {values:?}; {how}");
         }
-    }
-}
-
-/// A variable's values, whatever their type.
-///
-/// # Panics
-/// When it cannot be read.
-#[must_use]
-pub fn dataset_values(dataset: &Dataset, name: &str) -> Vec<f64> {
-    match readable(dataset.variable(name)).dtype {
-        DType::F64 => readable(dataset.read::<f64>(name)),
-        DType::F32 => readable(dataset.read::<f32>(name)).into_iter().map(f64::from).collect(),
-        DType::I64 => readable(dataset.read::<i64>(name)).into_iter().map(|v| v as f64).collect(),
-        DType::I32 => readable(dataset.read::<i32>(name)).into_iter().map(f64::from).collect(),
-        DType::U8 => readable(dataset.read::<u8>(name)).into_iter().map(f64::from).collect(),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use flow_plugin::artifact::Dataset;
 use flow_plugin::artifact::units::{Unit, UnitError};
-use flow_plugin::artifact::{DType, Dataset};
 
 use crate::npz::{Array, Npz, NpzError};
 
@@ -68,13 +68,7 @@ impl ArrayFile {
             Self::Dataset(dataset) => dataset,
         };
         let variable = dataset.variable(name)?;
-        let mut values = match variable.dtype {
-            DType::U8 => wide(dataset.read::<u8>(name)?),
-            DType::I32 => wide(dataset.read::<i32>(name)?),
-            DType::I64 => dataset.read::<i64>(name)?.into_iter().map(|v| v as f64).collect(),
-            DType::F32 => wide(dataset.read::<f32>(name)?),
-            DType::F64 => dataset.read::<f64>(name)?,
-        };
+        let mut values = dataset.read_wide(name)?;
         // Without units they are taken to be the right ones.
         if !variable.units.is_empty() && variable.units != units {
             let unit =
@@ -88,8 +82,4 @@ impl ArrayFile {
         }
         Ok(Array { shape: variable.shape.clone(), values })
     }
-}
-
-fn wide<T: Into<f64>>(values: Vec<T>) -> Vec<f64> {
-    values.into_iter().map(Into::into).collect()
 }

@@ -4,7 +4,7 @@ use flow_plugin::artifact::{DType, Dataset, Variable};
 use flow_plugin::{Error, Result};
 
 use crate::fno::PositionalEmbedding;
-use crate::samples::{Kept, Sample, Samples, Source, channels_last};
+use crate::samples::{Pool, Sample, Samples, Source, channels_last};
 
 /// A variable of the form (sample, channel, row, column).
 pub(super) fn fields<'a>(dataset: &'a Dataset, name: &str) -> Result<&'a Variable> {
@@ -99,9 +99,7 @@ pub(super) fn samples(
         training: part(0),
         validation: part(1),
         columns,
-        source: Box::new(rows),
-        room: Samples::ROOM,
-        kept: Kept::default(),
+        pool: Pool::new(rows, Pool::ROOM),
     })
 }
 

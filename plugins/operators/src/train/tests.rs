@@ -4,11 +4,11 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::*;
 use crate::fno::{FnoConfig, PositionalEmbedding};
-use crate::samples::{Kept, Sample, channels_last};
+use crate::samples::{Pool, Sample, channels_last};
 
 /// Smooth random fields and a nonlinear, non-local function of them, on a grid with a dead row.
 fn samples(count: usize) -> Samples {
-    with_room(Samples::ROOM, pairs(count))
+    with_room(Pool::ROOM, pairs(count))
 }
 
 fn with_room(room: usize, pairs: Vec<Sample>) -> Samples {
@@ -20,9 +20,7 @@ fn with_room(room: usize, pairs: Vec<Sample>) -> Samples {
         training: (0..count - 4).collect(),
         validation: (count - 4..count).collect(),
         columns: (0..12).map(|c| 1.2f64.powi(c)).collect(),
-        source: Box::new(pairs),
-        room,
-        kept: Kept::default(),
+        pool: Pool::new(pairs, room),
     }
 }
 
@@ -143,7 +141,7 @@ fn samples_that_memory_cannot_hold_are_read_again_and_nothing_else_changes() {
     let few = with_room(3 * 96 * 21, pairs(12));
     let trained = |samples: &Samples| weights(&train(&config(2), samples, 1, None, &mut ()).unwrap().model);
     assert_eq!(trained(&few), trained(&samples(12)));
-    assert_eq!(few.kept.count(), 3);
+    assert_eq!(few.pool.kept(), 3);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use flow_plugin::Kind;
 use flow_plugin::artifact::Dataset;
 use flow_plugin::serde_json::{Value, json};
-use flow_plugin::testing::{Finished, Trial, dataset_values};
+use flow_plugin::testing::{Finished, Trial};
 
 use super::*;
 
@@ -68,7 +68,7 @@ impl Prepared {
 /// All values of all variables.
 pub(super) fn contents(path: &Path) -> Vec<(String, Vec<f64>)> {
     let dataset = Dataset::open(path).unwrap();
-    dataset.variables().iter().map(|v| (v.name.clone(), dataset_values(&dataset, &v.name))).collect()
+    dataset.variables().iter().map(|v| (v.name.clone(), dataset.read_wide(&v.name).unwrap())).collect()
 }
 
 #[test]
