@@ -14,7 +14,7 @@ use super::executor::{End, Executor, Report, Stop};
 use super::node::{Phase, Progress};
 use super::publish;
 use super::slots::Slots;
-use super::writer::{Ended, Writer, Written};
+use super::writer::{Ended, FULL, Writer, Written};
 use super::{Error, Options, machine};
 use crate::catalog::Catalog;
 use crate::event::{Event, Failure, Summary};
@@ -407,6 +407,9 @@ impl Dispatcher<'_> {
         let scratch = std::mem::take(&mut progress.scratch);
         let record = progress.record(id, node, self.parts.resolver.recipe(id), state);
         self.outbox.push(Ended { id, node: record, computation, scratch, checkpoints });
+        if self.outbox.len() >= FULL {
+            self.flush();
+        }
     }
 
     /// A node has ended: says so, and sees to those that wait for it.

@@ -135,7 +135,8 @@ pub(super) fn build(
         .collect();
     if problems.is_empty() {
         // Without problems every stage was built, so every slot is filled.
-        built.nodes = slots.into_iter().flatten().collect();
+        built.nodes = Vec::with_capacity(slots.len());
+        built.nodes.extend(slots.into_iter().flatten());
         built.dag = dag::dag(file, linked, &expanded, &starts, &built.nodes);
     }
     built
