@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use flow_plugin::{Kind, Port};
@@ -107,8 +108,8 @@ pub struct Node {
     /// the files that words of the command name, as `file:` and the word, and the executables that count, as
     /// `program:` and the name.
     pub inputs: Vec<(String, Vec<Source>)>,
-    /// Its outputs, resolved for its parameters.
-    pub outputs: Vec<Port>,
+    /// Its outputs, resolved for its parameters; mostly the same for all nodes of a stage, and then shared.
+    pub outputs: Arc<[Port]>,
     /// What it takes while it runs.
     pub resources: Resources,
     /// How often to try again after a failure.

@@ -9,6 +9,7 @@ use std::cell::Cell as Flag;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use flow_plugin::{Checked, Port, Spec};
@@ -170,6 +171,7 @@ struct Last {
     /// By input: an output that is known to fit.
     fitting: Vec<Option<Port>>,
     limits: Option<(Resources, u32, Option<Duration>)>,
+    outputs: Option<Arc<[Port]>>,
     /// For programs: the parameters without the command.
     with: Option<Tree>,
 }
@@ -254,6 +256,10 @@ impl Builder<'_> {
             inputs.push((format!("params.{}", param.at), vec![source]));
         }
         let publish = self.publish(stage, &scope, expanded.tainted);
+        let outputs = match &last.outputs {
+            Some(same) if **same == *checked.outputs => same.clone(),
+            _ => last.outputs.insert(checked.outputs.into()).clone(),
+        };
         Node {
             name: node_name(&stage.name.text, cell),
             stage: stage.name.text.clone(),
@@ -264,7 +270,7 @@ impl Builder<'_> {
             unkeyed,
             seed: own_seed.unwrap_or(0),
             inputs,
-            outputs: checked.outputs,
+            outputs,
             resources,
             retry,
             timeout,
