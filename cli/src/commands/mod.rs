@@ -129,6 +129,7 @@ impl Failure {
     pub(crate) fn plan(error: flow_engine::plan::Error) -> Self {
         match error {
             flow_engine::plan::Error::Store(error) => Self::store(error),
+            flow_engine::plan::Error::Growth(problems) => Self::workflow(problems),
             other => Self::request(other),
         }
     }

@@ -22,7 +22,8 @@ Examples:
   flow plan ccs --format json                   one JSON object a line, for programs
 
 A node marked `?` is uncertain: it runs only if what it reads comes out different. One marked `off` is
-switched off by a condition (`when`).")]
+switched off by a condition (`when`), or has nothing in it. One marked `later` is a stage of which further nodes
+become known when others have ended.")]
 pub(crate) struct Args {
     /// The workflow: a file, or the name of one in workflows/
     #[arg(value_name = "WORKFLOW")]
@@ -73,6 +74,7 @@ fn human(out: &mut impl Write, workflow: &str, plan: &plan::Plan) -> std::io::Re
             text::RESET
         )?;
     }
+    let count = |state| plan.nodes.iter().filter(|node| node.state == state).count();
     let (cached, run, perhaps) = plan.counts();
     let certain: f64 = seconds(plan, true);
     write!(out, "{workflow}: {run} to run")?;
@@ -83,10 +85,12 @@ fn human(out: &mut impl Write, workflow: &str, plan: &plan::Plan) -> std::io::Re
         write!(out, ", {perhaps} perhaps")?;
     }
     write!(out, ", {cached} cached")?;
-    match plan.nodes.iter().filter(|node| node.state == State::Off).count() {
-        0 => writeln!(out),
-        off => writeln!(out, ", {off} off"),
+    for (count, what) in [(count(State::Off), "off"), (count(State::Unknown), "unknown")] {
+        if count > 0 {
+            write!(out, ", {count} {what}")?;
+        }
     }
+    writeln!(out)
 }
 
 fn seconds(plan: &plan::Plan, certain: bool) -> f64 {
@@ -98,6 +102,7 @@ pub(super) fn mark(node: &Planned) -> (&'static str, anstyle::Style) {
     match (node.state, node.certain) {
         (State::Cached, _) => ("cached", text::GREEN),
         (State::Off, _) => ("off", text::DIM),
+        (State::Unknown, _) => ("later", text::YELLOW),
         (State::Run, true) => ("run", text::YELLOW),
         (State::Run, false) => ("run ?", text::YELLOW),
     }

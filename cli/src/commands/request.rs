@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use flow_engine::catalog::Catalog;
 use flow_engine::diagnostics::closest;
-use flow_engine::graph::Graph;
+use flow_engine::graph::{Graph, Stage};
 use flow_engine::run::Program;
 use flow_engine::workflow;
 use flow_store::Store;
@@ -78,8 +78,11 @@ pub(crate) fn worker() -> Result<Program, Failure> {
 
 /// Refuses names that are neither stages nor nodes of a workflow.
 pub(crate) fn check_names(graph: &Graph, names: &[String], purpose: &str) -> Result<(), Failure> {
-    let known =
-        |name: &&String| graph.stages.iter().any(|stage| stage.name == **name) || graph.find(name).is_some();
+    let known = |name: &&String| {
+        // A node that is not known yet may come to be.
+        let of = |stage: &Stage| !stage.unknown.is_empty() && name.starts_with(&format!("{}[", stage.name));
+        graph.stages.iter().any(|stage| stage.name == **name || of(stage)) || graph.find(name).is_some()
+    };
     let Some(unknown) = names.iter().find(|name| !known(name)) else { return Ok(()) };
     let failure = Failure::request(format_args!("there is no stage or node `{unknown}` to {purpose}"));
     let stages: Vec<&str> = graph.stages.iter().map(|stage| stage.name.as_str()).collect();

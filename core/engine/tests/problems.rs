@@ -311,3 +311,32 @@ fn a_misspelt_with_does_not_make_parameters_missing() {
     assert_snapshot!(problems(&text));
     assert_snapshot!(problems(&text.replace("stage:", "stages:")));
 }
+
+#[test]
+fn axes_from_outputs_are_checked_before_the_run() {
+    let study = |axis: &str, input: &str| {
+        format!(
+            r#"
+flow: 1
+name: study
+stages:
+  split:
+    uses: exec/run
+    with: {{ run: "mkdir ${{{{ outputs.parts }}}}; echo > ${{{{ outputs.history }}}}" }}
+    outputs: {{ parts: folder, history: table }}
+  cell:
+    uses: demo/grep
+    matrix: {{ part: {axis} }}
+    inputs: {{ text: {input} }}
+    with: {{ contain: x }}
+  files:
+    uses: demo/grep
+    matrix: {{ part: {{ files: study.yaml }} }}
+    inputs: {{ text: {input} }}
+    with: {{ contains: x }}
+"#
+        )
+    };
+    insta::assert_snapshot!(problems(&study("{ from: split.history, at: x }", "matrix.prat")));
+    insta::assert_snapshot!(problems(&study("{ from: spilt.parts }", "matrix.part")));
+}
