@@ -19,6 +19,7 @@ mod executor;
 mod grow;
 mod machine;
 mod node;
+mod order;
 pub(crate) mod publish;
 mod share;
 mod slots;
