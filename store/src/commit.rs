@@ -244,8 +244,8 @@ fn insert_computation(
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .insert(params![
-            key, recipe, family, extent, run, node.position, computation.plugin, node.usage.cpu_s,
-            node.usage.wall_s, node.usage.peak_rss.cast_signed(),
+            key, recipe, family, extent, run, node.position, computation.plugin, computation.cost.cpu_s,
+            computation.cost.wall_s, computation.cost.peak_rss.cast_signed(),
         ])?;
     let mut insert = db.prepare_cached(
         "INSERT INTO inputs (computation, port, item, name, digest, origin) VALUES (?, ?, ?, ?, ?, ?)",

@@ -59,7 +59,7 @@ pub use reach::Keep;
 pub use record::{
     Computation, Content, Hit, InputRecord, LogRecord, Machine, NewArtifact, NewComputation, NewNode,
     NodeKey, NodeRecord, NodeState, OutputRecord, Producer, Recipe, RunEnd, RunRecord, RunStart, RunStatus,
-    Series, Usage,
+    Series, Shorter, Usage,
 };
 pub use schema::FORMAT;
 pub use sizes::{Part, Sizes, StageSize};

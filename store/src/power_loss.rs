@@ -164,7 +164,14 @@ fn commit(files: usize, steps: usize, cheat: Cheat) -> (bool, bool, usize) {
     ];
     let key = Digest::of(b"key");
     let mut batch = Batch::default();
-    let computation = NewComputation { key, family: None, plugin: "p 1".into(), inputs: vec![], outputs };
+    let computation = NewComputation {
+        key,
+        family: None,
+        cost: Usage::default(),
+        plugin: "p 1".into(),
+        inputs: vec![],
+        outputs,
+    };
     batch.push(node(key), Some(computation));
     let committed = store.commit("r", &batch);
 

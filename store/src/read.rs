@@ -14,7 +14,7 @@ use crate::rows::{
 };
 use crate::{
     Computation, Error, Hit, InputRecord, LogRecord, NodeKey, NodeRecord, OutputRecord, Producer, Result,
-    RunRecord, RunStatus, Series, Store, Usage,
+    RunRecord, RunStatus, Series, Shorter, Store, Usage,
 };
 
 impl Store {
@@ -78,16 +78,18 @@ impl Store {
     ///
     /// # Errors
     /// When the index cannot be read.
-    pub fn shorter(&self, family: &Digest, extent: i64) -> Result<Option<(i64, PathBuf)>> {
+    pub fn shorter(&self, family: &Digest, extent: i64) -> Result<Option<Shorter>> {
         let mut query = self.db.prepare_cached(
-            "SELECT extent FROM computations WHERE family = ? AND extent < ? ORDER BY extent DESC",
+            "SELECT extent, cpu_s, wall_s, peak_rss FROM computations WHERE family = ? AND extent < ?
+             ORDER BY extent DESC",
         )?;
-        let extents = query.query_map(params![family.as_bytes(), extent], |row| row.get::<_, i64>(0))?;
-        for extent in extents {
-            let extent = extent?;
+        let mut rows = query.query(params![family.as_bytes(), extent])?;
+        while let Some(row) = rows.next()? {
+            let extent = row.get(0)?;
             let state = self.state(family, extent);
             if state.is_dir() {
-                return Ok(Some((extent, state)));
+                let cost = Usage { cpu_s: row.get(1)?, wall_s: row.get(2)?, peak_rss: unsigned(row, 3)? };
+                return Ok(Some(Shorter { extent, state, cost }));
             }
         }
         Ok(None)

@@ -103,6 +103,8 @@ pub struct NewComputation {
     pub key: Digest,
     /// For extendable operations: the key without the extendable parameter, and that parameter.
     pub family: Option<(Digest, i64)>,
+    /// What it cost: where it went on from a state, together with what that had cost.
+    pub cost: Usage,
     /// Name and version of the plugin.
     pub plugin: String,
     /// What was read, by port in order.
@@ -355,6 +357,17 @@ pub struct Computation {
     pub recipe: Recipe,
     /// What was read.
     pub inputs: Vec<InputRecord>,
+}
+
+/// A kept final state of an extendable computation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shorter {
+    /// The extendable parameter.
+    pub extent: i64,
+    /// The folder with the state.
+    pub state: PathBuf,
+    /// What the computation cost.
+    pub cost: Usage,
 }
 
 /// Where an artifact came from.

@@ -159,6 +159,7 @@ fn write(store: &mut Store, key: Digest) {
     let computation = NewComputation {
         key,
         family: None,
+        cost: Usage::default(),
         plugin: "demo 0.2".into(),
         inputs: vec![],
         outputs: vec![("out".into(), output)],

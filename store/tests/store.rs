@@ -65,7 +65,8 @@ fn node(position: usize, key: Option<Digest>, state: NodeState) -> NewNode {
 fn computation(key: Digest, outputs: Vec<(String, NewArtifact)>) -> NewComputation {
     let inputs =
         vec![InputRecord { port: "x".into(), index: 0, digest: Digest::of(b"in"), from: "a.x".into() }];
-    NewComputation { key, family: None, plugin: "demo 0.1.0".into(), inputs, outputs }
+    let cost = Usage { cpu_s: 0.5, wall_s: 1.0, peak_rss: 1 << 20 };
+    NewComputation { key, family: None, cost, plugin: "demo 0.1.0".into(), inputs, outputs }
 }
 
 /// An artifact of these bytes, as a worker would have left it in scratch.
@@ -263,7 +264,11 @@ fn the_longest_shorter_computation_is_found() {
     let family = Digest::of(b"family");
     for (i, extent) in [10, 20, 40].into_iter().enumerate() {
         let key = Digest::of(&[i as u8]);
-        let computation = NewComputation { family: Some((family, extent)), ..computation(key, vec![]) };
+        let computation = NewComputation {
+            family: Some((family, extent)),
+            cost: Usage { wall_s: extent as f64, ..Usage::default() },
+            ..computation(key, vec![])
+        };
         let mut batch = Batch::default();
         batch.push(node(i, Some(key), NodeState::Succeeded), Some(computation));
         store.commit("r", &batch).unwrap();
@@ -272,7 +277,11 @@ fn the_longest_shorter_computation_is_found() {
     for extent in [10, 20, 40] {
         fs::create_dir_all(store.state(&family, extent)).unwrap();
     }
-    assert_eq!(store.shorter(&family, 30).unwrap().unwrap().0, 20);
+    let found = store.shorter(&family, 30).unwrap().unwrap();
+    assert_eq!((found.extent, found.state.clone()), (20, store.state(&family, 20)));
+    assert_eq!(found.cost.wall_s, 20.0, "what it cost in all, not what the node took in that run");
+    fs::remove_dir_all(found.state).unwrap();
+    assert_eq!(store.shorter(&family, 30).unwrap().unwrap().extent, 10, "the next one, if one is gone");
     assert_eq!(store.shorter(&family, 10).unwrap(), None);
 }
 

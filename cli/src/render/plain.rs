@@ -59,6 +59,7 @@ impl Renderer for Plain {
             }
             Event::GraphGrown { .. }
             | Event::NodeWaits { .. }
+            | Event::NodeResumed { .. }
             | Event::NodeRetries { .. }
             | Event::Warning { .. }
             | Event::Log { .. } => {
@@ -98,6 +99,12 @@ pub(super) fn line(event: &Event) -> Option<String> {
         Event::NodeWaits { node, run } => {
             Some(format!("  waits  {}  {DIM}run {run} is computing it{RESET}", clean(node)))
         }
+        Event::NodeResumed { node, from, saved_s } => Some(format!(
+            "         {}  goes on from {}  {DIM}which saves {}{RESET}",
+            clean(node),
+            clean(from),
+            duration(*saved_s)
+        )),
         Event::NodeRetries { node, error, wait_s, .. } => Some(format!(
             "{YELLOW}  retry{RESET}  {}  {DIM}in {}:{RESET} {}",
             clean(node),

@@ -133,7 +133,10 @@ impl Renderer for Terminal {
                 self.all.set_length(*nodes as u64);
                 plain::line(event).iter().for_each(|line| self.say(line));
             }
-            Event::NodeWaits { .. } | Event::Log { .. } | Event::Warning { .. } => {
+            Event::NodeWaits { .. }
+            | Event::NodeResumed { .. }
+            | Event::Log { .. }
+            | Event::Warning { .. } => {
                 if let Some(line) = plain::line(event) {
                     self.say(&line);
                 }

@@ -44,6 +44,15 @@ pub enum Event {
         /// The other run.
         run: String,
     },
+    /// A node does not start afresh.
+    NodeResumed {
+        /// Its name.
+        node: String,
+        /// What it goes on from: a checkpoint of its own, or the final state of a shorter computation.
+        from: String,
+        /// Wall seconds that reaching that state had taken.
+        saved_s: f64,
+    },
     /// How far a node has come. At most ten a second.
     Progress {
         /// Its name.
@@ -156,7 +165,7 @@ pub struct Summary {
     pub skipped: usize,
     /// Wall seconds of the run.
     pub wall_s: f64,
-    /// Wall seconds that computing the cached nodes had taken.
+    /// Wall seconds that computing the cached nodes, and the states that others went on from, had taken.
     #[serde(skip)]
     pub saved_s: f64,
 }

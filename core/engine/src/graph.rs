@@ -132,6 +132,9 @@ pub struct Node {
     pub measures: bool,
     /// It saves checkpoints.
     pub checkpoints: bool,
+    /// The parameter (a dotted path) whose larger values go on from the final state of a smaller one. None where
+    /// the operation has no such parameter, or says that with these parameters the result would differ.
+    pub extendable: Option<String>,
 }
 
 /// Where an input comes from.

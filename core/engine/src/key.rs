@@ -57,16 +57,17 @@ pub fn key(recipe: &Digest, ports: &[(&str, Vec<Item<'_>>)]) -> Digest {
     hasher.finish()
 }
 
-/// For a node whose operation can go on from a shorter computation: the recipe without the extendable
-/// parameter (a dotted path), and that parameter's value. `None` where the parameter is no whole number.
+/// For a node that can go on from a shorter computation: the recipe without the extendable parameter, and that
+/// parameter's value. `None` where the parameter is no whole number.
 #[must_use]
-pub fn family(node: &Node, parameter: &str) -> Option<(Digest, i64)> {
+pub fn family(node: &Node) -> Option<(Digest, i64)> {
+    let parameter = node.extendable.as_ref()?;
     let mut params = node.params.clone();
     let (parent, last) = match parameter.rsplit_once('.') {
         Some((parent, last)) => {
             (parent.split('.').try_fold(&mut params, |value, name| value.get_mut(name))?, last)
         }
-        None => (&mut params, parameter),
+        None => (&mut params, parameter.as_str()),
     };
     let extent = parent.as_object_mut()?.shift_remove(last)?.as_i64()?;
     Some((recipe_digest(&node.operation, node.version, &canonical(&params), node.seed), extent))

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{InputArtifact, Job, Number, Reply};
+use crate::checkpoint::State;
+use crate::measure::cpu_seconds_with_programs;
+use crate::protocol::{InputArtifact, Job, Number, Reply, Spent};
 use crate::stop::{OnCancel, Stop};
 use crate::{Checkpoints, Error, Result};
 
@@ -36,7 +38,16 @@ pub struct Context {
     stop: Stop,
     send: Box<Send>,
     last_progress: Mutex<Option<Instant>>,
+    started: Started,
     program_memory: AtomicU64,
+}
+
+/// From where the cost of a state is counted.
+struct Started {
+    at: Instant,
+    cpu_s: f64,
+    /// What had been spent on the state that the work goes on from.
+    before: Mutex<Spent>,
 }
 
 /// Progress is reported at most this often; a terminal shows no more.
@@ -44,7 +55,10 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Context {
     pub(crate) fn new(job: Job, stop: Stop, send: Box<Send>) -> Self {
-        Self { job, stop, send, last_progress: Mutex::new(None), program_memory: AtomicU64::new(0) }
+        let started =
+            Started { at: Instant::now(), cpu_s: cpu_seconds_with_programs(), before: Mutex::default() };
+        let (last_progress, program_memory) = (Mutex::new(None), AtomicU64::new(0));
+        Self { job, stop, send, last_progress, started, program_memory }
     }
 
     /// The node's name, such as `train[model=fno]`.
@@ -102,16 +116,74 @@ impl Context {
         self.job.threads
     }
 
-    /// Where to save and find checkpoints, for operations that declare that they keep any.
+    /// Where checkpoints are kept, for operations that declare that they keep any and see to them themselves.
+    /// Others use [`Context::save`] and [`Context::resume`].
     #[must_use]
     pub fn checkpoints(&self) -> Option<Checkpoints> {
         self.job.checkpoints.as_ref().map(Checkpoints::new)
     }
 
-    /// The final state of a shorter computation to go on from, for extendable operations.
+    /// The state to go on from, if there is one: the last checkpoint of this computation, or else the final
+    /// state of a shorter one, where the operation is [extendable](crate::Spec::extendable). Tells the engine.
+    ///
+    /// # Errors
+    /// When a folder of checkpoints cannot be read. What is damaged is passed over.
+    pub fn resume(&self) -> Result<Option<State>> {
+        let own = self.checkpoints().map(|own| own.last()).transpose()?.flatten();
+        let shorter = match &self.job.continue_from {
+            Some(folder) => {
+                let found = Checkpoints::new(folder).last()?;
+                if found.is_none() {
+                    self.note("the state that it could go on from is damaged or gone: it starts afresh");
+                }
+                found
+            }
+            None => None,
+        };
+        let is_further = |own: &State| shorter.as_ref().is_none_or(|shorter| own.step >= shorter.step);
+        let (state, shorter) = match own.filter(is_further) {
+            Some(own) => (own, false),
+            None => match shorter {
+                Some(shorter) => (shorter, true),
+                None => return Ok(None),
+            },
+        };
+        *self.started.before.lock().unwrap_or_else(PoisonError::into_inner) = state.spent;
+        (self.send)(Reply::Resumed { id: self.job.id, step: state.step, shorter, spent: state.spent });
+        Ok(Some(state))
+    }
+
+    /// Saves a checkpoint: the state reached at a step. Does nothing where none are kept.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn save(&self, step: u64, state: &[u8]) -> Result<()> {
+        self.checkpoints().map_or(Ok(()), |checkpoints| checkpoints.save(step, self.spent(), state))
+    }
+
+    /// Whether the final state is wanted, for a longer computation to go on from.
     #[must_use]
-    pub fn continue_from(&self) -> Option<&Path> {
-        self.job.continue_from.as_deref()
+    pub fn keeps_state(&self) -> bool {
+        self.job.keep_state
+    }
+
+    /// Saves the final state, if it is wanted: see [`Context::keeps_state`].
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn keep(&self, step: u64, state: &[u8]) -> Result<()> {
+        match self.checkpoints().filter(|_| self.keeps_state()) {
+            Some(checkpoints) => checkpoints.keep(step, self.spent(), state),
+            None => Ok(()),
+        }
+    }
+
+    fn spent(&self) -> Spent {
+        let before = *self.started.before.lock().unwrap_or_else(PoisonError::into_inner);
+        Spent {
+            cpu_s: before.cpu_s + cpu_seconds_with_programs() - self.started.cpu_s,
+            wall_s: before.wall_s + self.started.at.elapsed().as_secs_f64(),
+        }
     }
 
     /// Says how far the work has come, such as `(40, 100, "samples", "")`. Cheap enough to call often.

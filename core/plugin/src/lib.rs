@@ -20,7 +20,7 @@ mod serve;
 mod stop;
 pub mod testing;
 
-pub use checkpoint::Checkpoints;
+pub use checkpoint::{Checkpoints, State};
 pub use context::{Context, Input, Level};
 pub use error::{Error, ErrorKind, Result};
 pub use flow_artifact as artifact;

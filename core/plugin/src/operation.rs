@@ -29,6 +29,13 @@ pub trait Operation: Send + Sync + 'static {
         self.spec().outputs
     }
 
+    /// Whether, with these parameters, going on from the final state of a shorter computation gives the bits of
+    /// one that starts afresh. Asked of operations that declare an [extendable](Spec::extendable) parameter: a
+    /// schedule that depends on the total, say, makes it false.
+    fn continues(&self, _params: &Self::Params) -> bool {
+        true
+    }
+
     /// Computes the outputs. Runs in a worker process.
     ///
     /// # Errors
@@ -62,7 +69,8 @@ pub struct Spec {
     /// It saves checkpoints and goes on from them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub checkpoints: bool,
-    /// One integer parameter (a dotted path) whose larger values may continue from a smaller one's final state.
+    /// One integer parameter (a dotted path) whose larger values may go on from a smaller one's final state,
+    /// where [`Operation::continues`] agrees.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extendable: Option<String>,
     /// Relative tolerance within which results agree across instruction sets; 0 means bit for bit.
@@ -123,7 +131,8 @@ impl Spec {
         self
     }
 
-    /// Declares the parameter whose larger values continue from a smaller one's final state.
+    /// Declares the parameter whose larger values go on from a smaller one's final state. The operation leaves
+    /// that state with [`Context::keep`] and takes it up with [`Context::resume`].
     #[must_use]
     pub fn extendable(mut self, parameter: &str) -> Self {
         self.extendable = Some(parameter.to_owned());
@@ -157,6 +166,9 @@ pub struct Checked {
     pub params: Value,
     /// The output ports for these parameters.
     pub outputs: Vec<Port>,
+    /// Whether, if the operation is extendable, it is so with these parameters.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub continues: bool,
 }
 
 /// An [`Operation`] with its parameter type erased.
@@ -193,10 +205,11 @@ impl<O: Operation> DynOperation for O {
             return Err(problems);
         }
         let outputs = self.outputs(&typed, inputs);
+        let continues = self.continues(&typed);
         let params = serde_json::to_value(&typed).map_err(|error| {
             vec![ParamProblem { at: String::new(), message: error.to_string(), hint: None }]
         })?;
-        Ok(Checked { params, outputs })
+        Ok(Checked { params, outputs, continues })
     }
 
     fn run(&self, params: Value, context: &Context) -> Result<()> {

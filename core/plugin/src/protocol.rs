@@ -74,7 +74,10 @@ pub struct Job {
     /// A folder that stays until the node has succeeded, for checkpoints. Absent where it keeps none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoints: Option<PathBuf>,
-    /// The final state of a shorter computation to go on from, for extendable operations.
+    /// Whether the final state is kept, for a longer computation to go on from.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep_state: bool,
+    /// A folder with the final state of a shorter computation, which this one may go on from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub continue_from: Option<PathBuf>,
     /// The seed.
@@ -156,6 +159,17 @@ pub enum Reply {
         /// The message.
         message: String,
     },
+    /// The node does not start afresh.
+    Resumed {
+        /// The node's number.
+        id: u64,
+        /// The step that it goes on from.
+        step: u64,
+        /// Whether that is the final state of a shorter computation, and not a checkpoint of this one.
+        shorter: bool,
+        /// What reaching that state had cost.
+        spent: Spent,
+    },
     /// The node has succeeded; its outputs are complete.
     Done {
         /// The node's number.
@@ -185,6 +199,15 @@ pub struct PluginInfo {
     pub summary: String,
     /// What it offers.
     pub operations: Vec<Spec>,
+}
+
+/// What reaching a state has cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Spent {
+    /// CPU seconds.
+    pub cpu_s: f64,
+    /// Wall seconds.
+    pub wall_s: f64,
 }
 
 /// What a node cost.

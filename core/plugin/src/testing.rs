@@ -63,6 +63,7 @@ impl Trial {
             inputs: BTreeMap::new(),
             outputs: BTreeMap::new(),
             checkpoints: None,
+            keep_state: false,
             continue_from: None,
             seed: 0,
             threads: 1,
@@ -101,6 +102,20 @@ impl Trial {
     #[must_use]
     pub fn checkpoints(mut self, folder: impl Into<PathBuf>) -> Self {
         self.job.checkpoints = Some(folder.into());
+        self
+    }
+
+    /// Lets the operation keep its final state, in the folder of the checkpoints.
+    #[must_use]
+    pub fn keep_state(mut self) -> Self {
+        self.job.keep_state = true;
+        self
+    }
+
+    /// Offers the final state of a shorter computation.
+    #[must_use]
+    pub fn continue_from(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.job.continue_from = Some(folder.into());
         self
     }
 

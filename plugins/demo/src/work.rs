@@ -24,6 +24,9 @@ pub(crate) struct CountParams {
     /// How long each step takes, in milliseconds.
     #[serde(default = "ten")]
     step_ms: u64,
+    /// Add the numbers up from the largest down: then no longer count begins as a shorter one does.
+    #[serde(default)]
+    down: bool,
 }
 
 fn ten() -> u64 {
@@ -34,8 +37,9 @@ impl Operation for Count {
     type Params = CountParams;
 
     fn spec(&self) -> Spec {
-        Spec::new("count", 1, "Counts slowly: progress, a metric, and checkpoints to go on from.")
+        Spec::new("count", 1, "Counts slowly: progress, a metric, and states to go on from.")
             .checkpoints()
+            .extendable("to")
             .input(Port::new("after", Kind::File, "Anything to wait for.").optional())
             .output(Port::new(
                 "metrics",
@@ -44,29 +48,29 @@ impl Operation for Count {
             ))
     }
 
+    fn continues(&self, params: &CountParams) -> bool {
+        !params.down
+    }
+
     fn run(&self, params: CountParams, context: &Context) -> Result<()> {
-        let checkpoints = context.checkpoints();
-        let last = checkpoints.as_ref().map(flow_plugin::Checkpoints::last).transpose()?.flatten();
-        let (start, mut sum) = match last {
-            Some((step, state)) => {
-                context.info(format!("going on from {step}"));
-                (step, flow_plugin::serde_json::from_slice::<u64>(&state)?)
+        let (start, mut sum) = match context.resume()? {
+            Some(state) => {
+                context.info(format!("going on from {}", state.step));
+                (state.step, flow_plugin::serde_json::from_slice::<u64>(&state.bytes)?)
             }
             None => (0, 0),
         };
         for step in start + 1..=params.to {
             thread::sleep(Duration::from_millis(params.step_ms));
-            sum += step;
+            sum += if params.down { params.to + 1 - step } else { step };
             context.metric("sum", step, sum as f64);
             context.progress(step, params.to, "steps", "");
-            let state = flow_plugin::serde_json::to_vec(&sum)?;
-            if (context.is_cancelled() || step % 20 == 0)
-                && let Some(checkpoints) = &checkpoints
-            {
-                checkpoints.save(step, &state)?;
+            if context.is_cancelled() || step % 20 == 0 {
+                context.save(step, &flow_plugin::serde_json::to_vec(&sum)?)?;
             }
             context.check_cancelled()?;
         }
+        context.keep(params.to, &flow_plugin::serde_json::to_vec(&sum)?)?;
         let metrics = json!({ "count": params.to, "sum": sum });
         fs::write(context.output("metrics")?, format!("{metrics:#}\n"))?;
         Ok(())

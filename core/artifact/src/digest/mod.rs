@@ -21,6 +21,16 @@ impl Digest {
         blake3::hash(bytes).into()
     }
 
+    /// The digest of several pieces of bytes as if they were one.
+    #[must_use]
+    pub fn of_pieces(pieces: &[&[u8]]) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        for piece in pieces {
+            hasher.update(piece);
+        }
+        hasher.finalize().into()
+    }
+
     /// The raw hash.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 32] {

@@ -58,12 +58,26 @@ pub struct Planned {
     pub key: Option<Digest>,
     /// Wall seconds that it took when it, or for a node to run the one before it, was computed.
     pub wall_s: Option<f64>,
+    /// The shorter computation that it can go on from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub continues: Option<Continues>,
     /// For programs: the files that words of the command name, which are inputs by themselves.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
     /// What will be computed, for a node that must run and whose inputs are known.
     #[serde(skip)]
     pub computation: Option<Computation>,
+}
+
+/// A shorter computation to go on from.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Continues {
+    /// The parameter that says how long.
+    pub parameter: String,
+    /// Its value there.
+    pub from: i64,
+    /// Wall seconds that it took.
+    pub saves_s: f64,
 }
 
 /// A plan: an entry for each node, in the order of the graph. What a stage has switched off follows its nodes.
@@ -136,6 +150,7 @@ pub fn plan(graph: &Graph, catalog: &Catalog, store: &Store) -> Result<Plan, Err
             reason: reason.clone(),
             key: None,
             wall_s: None,
+            continues: None,
             files: Vec::new(),
             computation: None,
         };
@@ -179,6 +194,7 @@ impl Planner<'_> {
             reason,
             key,
             wall_s: usage.map(|usage| usage.wall_s),
+            continues: None,
             files: node
                 .inputs
                 .iter()
@@ -203,8 +219,26 @@ impl Planner<'_> {
         };
         let inputs = ports.as_ref().map(|ports| self.resolver.records(ports));
         let computation = inputs.map(|inputs| Computation { recipe, inputs });
-        let planned = Planned { computation, ..planned(State::Run, certain, reason, before) };
+        let mut planned = Planned { computation, ..planned(State::Run, certain, reason, before) };
+        if let Some(ports) = &ports {
+            self.continues(id, ports, &mut planned)?;
+        }
         Ok(Known { planned, outputs: None, ports })
+    }
+
+    /// Says so if the node can go on from a shorter computation, and how long it takes then.
+    fn continues(&self, id: NodeId, ports: &Ports, planned: &mut Planned) -> Result<(), Error> {
+        let Some(shorter) = self.resolver.shorter(self.store, id, ports)? else { return Ok(()) };
+        let Some((_, extent)) = self.resolver.family(id, ports) else { return Ok(()) };
+        let node = self.graph.node(id);
+        let parameter = node.extendable.clone().unwrap_or_default();
+        let saves_s = shorter.cost.wall_s;
+        planned.reason += &format!("; can go on from {parameter} {}", shorter.extent);
+        if shorter.extent > 0 {
+            planned.wall_s = Some(saves_s * (extent as f64 / shorter.extent as f64 - 1.0));
+        }
+        planned.continues = Some(Continues { parameter, from: shorter.extent, saves_s });
+        Ok(())
     }
 
     /// The outputs of nodes that run, or may run, which this node reads.

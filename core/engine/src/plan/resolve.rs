@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use flow_plugin::artifact::digest::{self, FileHash};
 use flow_plugin::{Digest, Kind, Multiplicity};
-use flow_store::{InputRecord, OutputRecord, Recipe, Store};
+use flow_store::{InputRecord, OutputRecord, Recipe, Shorter, Store};
 use serde_json::{Map, Value};
 
 use super::Error;
@@ -180,12 +180,23 @@ impl<'a> Resolver<'a> {
         key::key(&self.recipe(id).digest, &items(ports))
     }
 
-    /// For extendable operations: the key without the extendable parameter, and that parameter.
+    /// For a node that can be extended: the key without the extendable parameter, and that parameter.
     pub(crate) fn family(&self, id: NodeId, ports: &Ports) -> Option<(Digest, i64)> {
-        let node = self.graph.node(id);
-        let parameter = self.catalog.get(&node.operation)?.extendable.as_ref()?;
-        let (recipe, extent) = key::family(node, parameter)?;
+        let (recipe, extent) = key::family(self.graph.node(id))?;
         Some((key::key(&recipe, &items(ports)), extent))
+    }
+
+    /// The longest kept computation that this node can go on from, if there is one.
+    pub(crate) fn shorter(
+        &self,
+        store: &Store,
+        id: NodeId,
+        ports: &Ports,
+    ) -> Result<Option<Shorter>, flow_store::Error> {
+        match self.family(id, ports) {
+            Some((family, extent)) => store.shorter(&family, extent),
+            None => Ok(None),
+        }
     }
 
     /// Whether the external inputs among these still are what they were.

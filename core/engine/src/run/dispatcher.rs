@@ -264,9 +264,9 @@ impl Dispatcher<'_> {
         };
         let key = self.parts.resolver.key(id, &ports);
         let hit = store.lookup(&key).map_err(Error::Store)?;
+        let forced = self.is_forced(id);
         let progress = &mut self.nodes[id.0];
         progress.key = Some(key);
-        let forced = self.parts.options.force.iter().any(|name| *name == node.name || *name == node.stage);
         match hit {
             Some(hit) if !progress.again && !forced => {
                 progress.ports = Some(ports);
@@ -299,6 +299,11 @@ impl Dispatcher<'_> {
         Ok(())
     }
 
+    pub(super) fn is_forced(&self, id: NodeId) -> bool {
+        let node = self.parts.graph.node(id);
+        self.parts.options.force.iter().any(|name| *name == node.name || *name == node.stage)
+    }
+
     pub(super) fn make_ready(&mut self, id: NodeId) {
         self.nodes[id.0].phase = Phase::Ready;
         let turn = self.turn(id);
@@ -309,6 +314,7 @@ impl Dispatcher<'_> {
     pub(super) fn cached(&mut self, id: NodeId, hit: Hit, reason: &str) {
         let progress = &mut self.nodes[id.0];
         progress.cached = true;
+        progress.resumed = None;
         progress.usage = hit.usage;
         progress.outputs = Some(hit.outputs);
         reason.clone_into(&mut progress.reason);
@@ -352,6 +358,7 @@ impl Dispatcher<'_> {
                 (self.parts.sink)(&Event::Metric { node, name, step, value });
             }
             Report::Log { node, level, message } => self.log(node, level, message),
+            Report::Resumed { node, step, shorter, spent } => self.resumed(node, step, shorter, spent),
             Report::Ended { node, end } => self.work_ended(node, end),
         }
     }

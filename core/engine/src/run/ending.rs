@@ -38,7 +38,8 @@ impl Dispatcher<'_> {
                 let plugin = plugin.map_or_else(String::new, |p| format!("{} {}", p.name(), p.version()));
                 let family = self.parts.resolver.family(id, ports);
                 let inputs = self.parts.resolver.records(ports);
-                let computation = NewComputation { key, family, plugin, inputs, outputs };
+                let cost = progress.cost();
+                let computation = NewComputation { key, family, cost, plugin, inputs, outputs };
                 self.commit(id, NodeState::Succeeded, Some(computation));
             }
             End::Failed { failure, usage, again } => {
@@ -101,7 +102,7 @@ impl Dispatcher<'_> {
             status: state,
             cached: progress.cached,
             key: progress.key,
-            reason: progress.reason.clone(),
+            reason: progress.reason(),
             wall_s,
             cpu_s,
             error: progress.failure.clone(),
@@ -187,7 +188,12 @@ impl Dispatcher<'_> {
         let cached = count(&|node, state| state == NodeState::Succeeded && node.cached);
         let failed = count(&|_, state| state == NodeState::Failed);
         let skipped = self.nodes.len() - executed - cached - failed;
-        let saved_s = self.nodes.iter().filter(|node| node.cached).map(|node| node.usage.wall_s).sum();
+        let saved = |node: &Progress| match (node.cached, &node.resumed) {
+            (true, _) => node.usage.wall_s,
+            (false, Some(resumed)) => resumed.spent.wall_s,
+            (false, None) => 0.0,
+        };
+        let saved_s = self.nodes.iter().map(saved).sum();
         let wall_s = flow_store::now() - started;
         Summary { status, executed, cached, failed, skipped, wall_s, saved_s }
     }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use flow_plugin::artifact::digest;
-use flow_plugin::protocol::{Job, Number, Reply, Request, Usage};
+use flow_plugin::protocol::{Job, Number, Reply, Request, Spent, Usage};
 use flow_plugin::{ErrorKind, Kind, Level, processes};
 use flow_store::{Content, INLINE_LIMIT, NewArtifact};
 use tokio::sync::{mpsc, watch};
@@ -48,6 +48,7 @@ pub(super) enum Report {
     Progress { node: NodeId, done: u64, total: u64, unit: String, message: String },
     Metric { node: NodeId, name: String, step: u64, value: Number },
     Log { node: NodeId, level: &'static str, message: String },
+    Resumed { node: NodeId, step: u64, shorter: bool, spent: Spent },
     Ended { node: NodeId, end: End },
 }
 
@@ -242,6 +243,10 @@ impl Unit<'_> {
                     Level::Warning => "warning",
                 };
                 report(Report::Log { node, level, message: clip(message) });
+                None
+            }
+            Reply::Resumed { step, shorter, spent, .. } => {
+                report(Report::Resumed { node, step, shorter, spent });
                 None
             }
             Reply::Done { usage, .. } => {

@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use flow_plugin::Digest;
+use flow_plugin::protocol::Spent;
 use flow_store::{LogRecord, NewArtifact, NewNode, NodeState, OutputRecord, Recipe, Usage};
 
 use super::slots::Held;
 use crate::event::Failure;
 use crate::graph::{Node, NodeId};
+use crate::human::duration;
 use crate::plan::Ports;
 
 /// Where a node stands.
@@ -45,10 +47,14 @@ pub(super) struct Progress {
     pub(super) again: bool,
     pub(super) cached: bool,
     pub(super) reason: String,
+    /// The shorter computation that it was offered to go on from: a parameter and its value.
+    pub(super) offered: Option<String>,
+    /// What it went on from, in this run.
+    pub(super) resumed: Option<Resumed>,
     pub(super) failure: Option<Failure>,
     pub(super) attempts: u32,
     pub(super) started: f64,
-    /// What computing it cost, in this run or before.
+    /// What computing it cost: in this run, or before if it is cached.
     pub(super) usage: Usage,
     pub(super) held: Option<Held>,
     /// Where its outputs are written, by port.
@@ -59,6 +65,12 @@ pub(super) struct Progress {
     pub(super) before: Option<Vec<OutputRecord>>,
     pub(super) series: Vec<(String, u64, f64)>,
     pub(super) logs: Vec<LogRecord>,
+}
+
+/// What a node went on from.
+pub(super) struct Resumed {
+    pub(super) from: String,
+    pub(super) spent: Spent,
 }
 
 /// The most points of a node that are recorded, over all its series.
@@ -77,6 +89,8 @@ impl Progress {
             again: false,
             cached: false,
             reason: String::new(),
+            offered: None,
+            resumed: None,
             failure: None,
             attempts: 0,
             started: 0.0,
@@ -97,6 +111,26 @@ impl Progress {
     /// It has ended, and not well.
     pub(super) fn is_lost(&self) -> bool {
         matches!(self.phase, Phase::Ended(state) if state != NodeState::Succeeded)
+    }
+
+    /// Why it ran, or did not, and what it went on from.
+    pub(super) fn reason(&self) -> String {
+        match &self.resumed {
+            Some(Resumed { from, spent }) => {
+                format!("{}; went on from {from}, which saved {}", self.reason, duration(spent.wall_s))
+            }
+            None => self.reason.clone(),
+        }
+    }
+
+    /// What computing it cost, with what it went on from.
+    pub(super) fn cost(&self) -> Usage {
+        let spent = self.resumed.as_ref().map(|resumed| resumed.spent).unwrap_or_default();
+        Usage {
+            cpu_s: self.usage.cpu_s + spent.cpu_s,
+            wall_s: self.usage.wall_s + spent.wall_s,
+            peak_rss: self.usage.peak_rss,
+        }
     }
 
     pub(super) fn metric(&mut self, name: String, step: u64, value: f64) {
@@ -146,7 +180,7 @@ impl Progress {
             key: self.key,
             state,
             cached: self.cached,
-            reason: self.reason.clone(),
+            reason: self.reason(),
             error: self.failure.as_ref().map(|failure| failure.message.clone()),
             attempts: self.attempts,
             started: if self.started > 0.0 { self.started } else { now },

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use flow_plugin::protocol::{self, InputArtifact, Job};
+use flow_plugin::protocol::{self, InputArtifact, Job, Spent};
 use flow_store::NodeState;
 
 use super::Error;
 use super::dispatcher::{Dispatcher, gone};
 use super::executor::Task;
-use super::node::Phase;
+use super::node::{Phase, Resumed};
 use crate::event::Event;
 use crate::graph::NodeId;
 use crate::plan::{Input, Ports};
@@ -37,12 +37,10 @@ impl Dispatcher<'_> {
             // What an earlier attempt left is nobody's.
             outputs.values().for_each(|path| super::writer::discard(path));
         }
-        let continue_from = match self.parts.resolver.family(id, &ports) {
-            Some((family, extent)) => {
-                let shorter = self.parts.store.shorter(&family, extent).map_err(Error::Store)?;
-                shorter.map(|(_, state)| state)
-            }
-            None => None,
+        // Who asks for a node to be computed anew wants all of it.
+        let shorter = match self.is_forced(id) {
+            true => None,
+            false => self.parts.resolver.shorter(self.parts.store, id, &ports).map_err(Error::Store)?,
         };
         let progress = &mut self.nodes[id.0];
         let checkpoints = progress.key.filter(|_| node.checkpoints);
@@ -53,6 +51,10 @@ impl Dispatcher<'_> {
         progress.held = Some(held);
         progress.scratch = outputs.iter().map(|(port, path)| (port.clone(), path.clone())).collect();
         progress.failure = None;
+        progress.resumed = None;
+        progress.offered = shorter
+            .as_ref()
+            .and_then(|shorter| Some(format!("{} {}", node.extendable.as_ref()?, shorter.extent)));
         (self.parts.sink)(&Event::NodeStarted {
             node: node.name.clone(),
             reason: progress.reason.clone(),
@@ -66,7 +68,8 @@ impl Dispatcher<'_> {
             inputs,
             outputs,
             checkpoints: checkpoints.map(|key| self.parts.store.checkpoints(&key)),
-            continue_from,
+            keep_state: node.extendable.is_some(),
+            continue_from: shorter.map(|shorter| shorter.state),
             seed: node.seed,
             threads: held.threads,
         };
@@ -79,6 +82,18 @@ impl Dispatcher<'_> {
             memory: node.resources.memory,
         });
         Ok(())
+    }
+
+    /// A node has said that it does not start afresh.
+    pub(super) fn resumed(&mut self, id: NodeId, step: u64, shorter: bool, spent: Spent) {
+        let progress = &mut self.nodes[id.0];
+        let from = match progress.offered.take().filter(|_| shorter) {
+            Some(offered) => offered,
+            None => format!("its checkpoint at step {step}"),
+        };
+        progress.resumed = Some(Resumed { from: from.clone(), spent });
+        let node = self.parts.graph.node(id).name.clone();
+        (self.parts.sink)(&Event::NodeResumed { node, from, saved_s: spent.wall_s });
     }
 
     /// The inputs as the worker is told of them; none if one is gone from the store, in which case the node
@@ -98,7 +113,7 @@ impl Dispatcher<'_> {
                     complete = false;
                     continue;
                 };
-                let usage = input.output.as_ref().map(|(producer, _)| self.nodes[producer.0].usage);
+                let usage = input.output.as_ref().map(|(producer, _)| self.nodes[producer.0].cost());
                 let cost = usage.filter(|_| measures).map(|usage| protocol::Usage {
                     cpu_s: usage.cpu_s,
                     wall_s: usage.wall_s,

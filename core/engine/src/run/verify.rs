@@ -277,6 +277,7 @@ impl Verifier<'_> {
             inputs,
             outputs: node.outputs.iter().map(|port| (port.name.clone(), output(&port.name))).collect(),
             checkpoints: None,
+            keep_state: false,
             continue_from: None,
             seed: node.seed,
             threads,

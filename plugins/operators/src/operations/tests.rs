@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use flow_plugin::artifact::model::{Tensor, read_model, write_model};
 use flow_plugin::artifact::{Dataset, DatasetWriter, Variable, metrics::read_metrics, table::Table};
+use flow_plugin::protocol::Reply;
 use flow_plugin::serde_json::json;
 use flow_plugin::testing::{Fingerprint, Trial};
 use flow_plugin::{ErrorKind, Kind};
@@ -115,6 +116,38 @@ fn a_cancelled_training_leaves_a_checkpoint_and_goes_on_to_the_same_model() {
     trial("resumed").checkpoints(at("checkpoints")).run(&Train).unwrap();
     let model = |name: &str| std::fs::read(at(name).join("model/model.safetensors")).unwrap();
     assert_eq!(model("whole"), model("resumed"));
+}
+
+#[test]
+fn a_longer_training_goes_on_from_a_shorter_one_to_the_same_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    data(&at("data"));
+    let trial = |name: &str, epochs: usize| {
+        let mut params = params();
+        params["epochs"] = json!(epochs);
+        params["schedule"] = json!("constant");
+        Trial::new(at(name)).input("data", Kind::Dataset, at("data")).params(params)
+    };
+    trial("whole", 8).run(&Train).unwrap();
+    trial("short", 4).checkpoints(at("state")).keep_state().run(&Train).unwrap();
+    let long = trial("long", 8).continue_from(at("state")).run(&Train).unwrap();
+    let resumed = |reply: &Reply| matches!(reply, Reply::Resumed { shorter: true, step: 12, .. });
+    assert!(long.replies.iter().any(resumed), "4 epochs of 3 steps are behind it");
+    for file in ["model/model.safetensors", "model/config.json", "history", "metrics"] {
+        let read = |name: &str| std::fs::read(at(name).join(file)).unwrap();
+        assert_eq!(read("whole"), read("long"), "{file}");
+    }
+    // A damaged state: all of it again, and a note.
+    let state = std::fs::read_dir(at("state")).unwrap().next().unwrap().unwrap().path();
+    std::fs::write(state, "damaged").unwrap();
+    let afresh = trial("afresh", 8).continue_from(at("state")).run(&Train).unwrap();
+    assert!(!afresh.replies.iter().any(resumed));
+    let noted =
+        |reply: &Reply| matches!(reply, Reply::Log { message, .. } if message.contains("starts afresh"));
+    assert!(afresh.replies.iter().any(noted));
+    let model = |name: &str| std::fs::read(at(name).join("model/model.safetensors")).unwrap();
+    assert_eq!(model("whole"), model("afresh"));
 }
 
 #[test]

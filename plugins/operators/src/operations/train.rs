@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use flow_plugin::artifact::{Dataset, metrics::write_metrics, table::Table};
 use flow_plugin::serde_json::json;
-use flow_plugin::{Checkpoints, Context, Kind, Operation, ParamProblem, Port, Result, Spec};
+use flow_plugin::{Context, Kind, Operation, ParamProblem, Port, Result, Spec};
 
 use super::model::{Config, save};
 use super::{MODEL, SAMPLES, data, failed};
@@ -23,7 +23,12 @@ Where the target is at its `lower_bound`, a prediction below makes no error. Ada
 weights are kept; those with 2 are not read.
 
 The same seed gives the same bits at any number of threads, also when training was interrupted and went on from a \
-checkpoint.";
+checkpoint.
+
+With `schedule: constant` the learning rate does not depend on the number of epochs, so that a longer training goes on \
+from a shorter one: the result is that of training from scratch, bit for bit. Along a cosine the rate has fallen to \
+zero by the last epoch, wherever that is, and a longer training starts afresh. A running average of the weights \
+(`ema_decay`) does for a constant rate some of what falling does.";
 
 /// Time between checkpoints.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(30);
@@ -35,6 +40,7 @@ impl Operation for Train {
         Spec::new("train", 1, "Trains a Fourier neural operator.")
             .doc(DOC)
             .checkpoints()
+            .extendable("epochs")
             .tolerance(1e-2)
             .input(Port::new("data", Kind::Dataset, "Samples of input and target.").of_type(SAMPLES))
             .output(Port::new("model", Kind::Model, "The trained network.").of_type(MODEL))
@@ -48,6 +54,10 @@ impl Operation for Train {
         // Whether the modes fit the grid is known when the data is.
         let plain = params.model.window([64, 64]).err();
         params.check().err().into_iter().chain(plain).map(problem).collect()
+    }
+
+    fn continues(&self, params: &TrainConfig) -> bool {
+        params.rate_is_open()
     }
 
     fn run(&self, params: TrainConfig, context: &Context) -> Result<()> {
@@ -66,19 +76,10 @@ impl Operation for Train {
             samples.channels,
             samples.outputs
         ));
-        let checkpoints = context.checkpoints();
-        let last = checkpoints.as_ref().map(Checkpoints::last).transpose()?.flatten();
-        if let Some((step, _)) = &last {
-            context.note(format!("going on from step {step}"));
-        }
-        let state = last.as_ref().map(|(_, state)| state.as_slice());
-        let mut watch = Watch {
-            context,
-            checkpoints,
-            saved: Instant::now(),
-            epochs: params.epochs,
-            message: String::new(),
-        };
+        let state = context.resume()?;
+        let state = state.as_ref().map(|state| state.bytes.as_slice());
+        let mut watch =
+            Watch { context, saved: Instant::now(), epochs: params.epochs, message: String::new() };
         let trained = train(&params, &samples, context.seed(), state, &mut watch).map_err(failed)?;
         crate::release_buffers();
 
@@ -124,7 +125,6 @@ fn number(value: f64) -> flow_plugin::serde_json::Value {
 /// Passes what happens on to the engine.
 struct Watch<'a> {
     context: &'a Context,
-    checkpoints: Option<Checkpoints>,
     saved: Instant,
     epochs: usize,
     message: String,
@@ -151,16 +151,23 @@ impl Monitor for Watch<'_> {
     }
 
     fn due(&mut self, _: u64) -> bool {
-        self.checkpoints.is_some() && self.saved.elapsed() >= CHECKPOINT_INTERVAL
+        self.saved.elapsed() >= CHECKPOINT_INTERVAL
     }
 
     fn save(&mut self, step: u64, state: &[u8]) -> crate::Result<()> {
         self.saved = Instant::now();
-        match &self.checkpoints {
-            Some(checkpoints) => {
-                checkpoints.save(step, state).map_err(|error| crate::Error::Checkpoint(error.to_string()))
-            }
-            None => Ok(()),
-        }
+        self.context.save(step, state).map_err(not_saved)
     }
+
+    fn wants_last(&mut self) -> bool {
+        self.context.keeps_state()
+    }
+
+    fn last(&mut self, step: u64, state: &[u8]) -> crate::Result<()> {
+        self.context.keep(step, state).map_err(not_saved)
+    }
+}
+
+fn not_saved(error: flow_plugin::Error) -> crate::Error {
+    crate::Error::Checkpoint(error.to_string())
 }

@@ -77,10 +77,10 @@ impl Default for TrainConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Schedule {
-    /// Falls to zero at the last step along half a cosine.
+    /// Falls to zero at the last step along half a cosine. A training of more epochs starts afresh.
     #[default]
     Cosine,
-    /// Stays.
+    /// Stays. A training of more epochs goes on from one of fewer.
     Constant,
 }
 
@@ -109,6 +109,16 @@ impl TrainConfig {
             return Err(Error::config("`ema_decay` lies between 0 and 1, 1 excluded"));
         }
         Ok(())
+    }
+
+    /// Whether the learning rate of a step does not depend on how many epochs there are: then a longer training
+    /// begins as a shorter one does.
+    #[must_use]
+    pub fn rate_is_open(&self) -> bool {
+        match self.schedule {
+            Schedule::Constant => true,
+            Schedule::Cosine => false,
+        }
     }
 
     /// Learning rate of step `step` (from 0) with `steps` steps an epoch.

@@ -60,6 +60,17 @@ pub trait Monitor {
     fn save(&mut self, _step: u64, _state: &[u8]) -> Result<()> {
         Ok(())
     }
+    /// Whether the state after the last step is wanted, for a longer training to go on from.
+    fn wants_last(&mut self) -> bool {
+        false
+    }
+    /// Saves that state.
+    ///
+    /// # Errors
+    /// When it cannot be written; the training ends with that error.
+    fn last(&mut self, _step: u64, _state: &[u8]) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Watches nothing.
@@ -77,7 +88,8 @@ pub struct Trained {
 }
 
 /// Trains a network on `samples`; with `resume`, the state that [`Monitor::save`] was given, goes on
-/// from there to the same bits as without interruption.
+/// from there to the same bits as without interruption. It may also be what [`Monitor::last`] was given by a
+/// training with fewer epochs, if [`TrainConfig::rate_is_open`].
 ///
 /// # Errors
 /// When configuration and samples do not fit, the loss stops being a number, or the monitor asked to stop.
@@ -151,10 +163,12 @@ impl Run<'_> {
         Ok(())
     }
 
+    fn bytes(&self) -> Result<Vec<u8>> {
+        self.state.write(&weights(self.model()?), self.adam.steps, &self.adam.moments)
+    }
+
     fn save(&self, monitor: &mut dyn Monitor) -> Result<()> {
-        let weights = weights(self.model()?);
-        let bytes = self.state.write(&weights, self.adam.steps, &self.adam.moments)?;
-        monitor.save(self.adam.steps, &bytes)
+        monitor.save(self.adam.steps, &self.bytes()?)
     }
 
     fn epochs(&mut self, monitor: &mut dyn Monitor) -> Result<()> {
@@ -192,7 +206,7 @@ impl Run<'_> {
                 self.save(monitor)?;
             }
         }
-        Ok(())
+        if monitor.wants_last() { monitor.last(self.adam.steps, &self.bytes()?) } else { Ok(()) }
     }
 
     fn stopped(&self) -> bool {

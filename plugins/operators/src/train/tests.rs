@@ -120,6 +120,39 @@ fn going_on_from_a_checkpoint_gives_the_bits_of_an_uninterrupted_run() {
     assert_eq!(weights(&resumed.model), weights(&whole.model));
 }
 
+/// Keeps the last state.
+#[derive(Default)]
+struct Last(Option<Vec<u8>>);
+
+impl Monitor for Last {
+    fn wants_last(&mut self) -> bool {
+        true
+    }
+    fn last(&mut self, _: u64, state: &[u8]) -> Result<()> {
+        self.0 = Some(state.to_vec());
+        Ok(())
+    }
+}
+
+#[test]
+fn a_longer_training_from_a_shorter_one_gives_the_bits_of_one_from_scratch() {
+    let samples = samples(20);
+    let open = |epochs| TrainConfig { schedule: Schedule::Constant, ..config(epochs) };
+    assert!(open(4).rate_is_open() && !config(4).rate_is_open());
+    let whole = train(&open(8), &samples, 5, None, &mut ()).unwrap();
+    let mut last = Last::default();
+    let short = train(&open(4), &samples, 5, None, &mut last).unwrap();
+    assert_eq!(short.history, whole.history[..4]);
+    let long = train(&open(8), &samples, 5, last.0.as_deref(), &mut ()).unwrap();
+    assert_eq!(long.history, whole.history);
+    assert_eq!((long.epoch, weights(&long.model)), (whole.epoch, weights(&whole.model)));
+    // And with the rate falling to zero it would not: that is why the operation says no.
+    let mut last = Last::default();
+    train(&config(4), &samples, 5, None, &mut last).unwrap();
+    let long = train(&config(8), &samples, 5, last.0.as_deref(), &mut ()).unwrap();
+    assert_ne!(long.history, train(&config(8), &samples, 5, None, &mut ()).unwrap().history);
+}
+
 #[test]
 fn seeds_differ_and_equal_seeds_agree_whatever_the_threads() {
     let samples = samples(12);

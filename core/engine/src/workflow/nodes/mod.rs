@@ -257,7 +257,7 @@ impl Builder<'_> {
         let mut checked = if spec.name == exec::RUN {
             let program = self.program(stage, spec, &given, &scope, expanded.tainted, &mut inputs);
             unkeyed = program.unkeyed;
-            Checked { params: program.params, outputs: spec.outputs.clone() }
+            Checked { params: program.params, outputs: spec.outputs.clone(), continues: false }
         } else {
             self.checked(stage, spec, &given, connected, last)
         };
@@ -294,6 +294,7 @@ impl Builder<'_> {
             publish,
             measures: spec.measures,
             checkpoints: spec.checkpoints,
+            extendable: spec.extendable.clone().filter(|_| checked.continues),
         }
     }
 

@@ -102,7 +102,8 @@ impl Builder<'_> {
         connected: Vec<Port>,
         last: &mut Last,
     ) -> Checked {
-        let declared = || Checked { params: given.value.clone(), outputs: spec.outputs.clone() };
+        let declared =
+            || Checked { params: given.value.clone(), outputs: spec.outputs.clone(), continues: false };
         if !given.sound {
             return declared();
         }
