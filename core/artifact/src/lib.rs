@@ -9,6 +9,7 @@ pub mod digest;
 mod error;
 pub mod export;
 pub mod figure;
+pub mod import;
 mod json;
 mod kind;
 pub mod metrics;

@@ -111,3 +111,50 @@ fn netcdf_refuses_what_it_cannot_hold() {
     let error = write_netcdf(&Dataset::open(&path).unwrap(), &folder.path().join("x.nc")).unwrap_err();
     assert!(error.to_string().contains("dimension `a` has length 0"), "{error}");
 }
+
+#[test]
+fn what_python_writes_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/python/run");
+    let output = Command::new(script).arg("write_arrays.py").arg(folder.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    if output.status.code() == Some(SKIPPED) {
+        eprintln!("not tested: {said}");
+        return;
+    }
+    assert!(output.status.success(), "{said}");
+    let mut names: Vec<_> =
+        std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    names.sort();
+    assert_eq!(names.len(), 15);
+    for path in names {
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let to = path.with_extension("imported");
+        let found = flow_artifact::import::dataset(&path, &to);
+        if name == "netcdf4.nc" {
+            let error = found.unwrap_err().to_string();
+            assert!(error.contains("format=\"NETCDF3_64BIT\""), "{error}");
+            continue;
+        }
+        assert!(found.unwrap(), "{name}");
+        let data = Dataset::open(&to).unwrap();
+        let height = data.read_wide("height").unwrap();
+        let expected = |i: usize| match name.as_str() {
+            "packed.nc" => (f64::from(i as f32 / 7.0) * 4.0).round() / 4.0,
+            _ => f64::from(i as f32 / 7.0),
+        };
+        assert!(height[0].is_nan(), "{name}: {}", height[0]);
+        let same = height.iter().enumerate().skip(1).all(|(i, v)| *v == expected(i));
+        assert!(same, "{name}: {height:?}");
+        assert_eq!(data.variable("height").unwrap().shape, [3, 4, 5]);
+        assert_eq!(data.read_wide("count").unwrap(), [7.0, -8.0, 9.0], "{name}");
+        assert_eq!(data.read_wide("gravity").unwrap(), [9.81], "{name}");
+        assert_eq!(data.read_wide("z").unwrap(), [0.5, 1.5, 2.5, 3.5], "{name}");
+        if !name.ends_with(".npz") {
+            let variable = data.variable("height").unwrap();
+            assert_eq!(variable.dims, ["sample", "z", "r"], "{name}");
+            assert_eq!((variable.units.as_str(), variable.long_name.as_str()), ("m", "Height"), "{name}");
+            assert_eq!(data.attributes()["title"], "Waves", "{name}");
+        }
+    }
+}

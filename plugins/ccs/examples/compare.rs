@@ -2,9 +2,9 @@
 //!
 //! `cargo run --release -p flow-ccs --example compare -- CASE.npz REFERENCE.npz`
 
-use flow_ccs::npz::Npz;
 use flow_ccs::simulate::simulate;
 use flow_ccs::stored::case_from_npz;
+use flow_plugin::artifact::import::Npz;
 use std::error::Error;
 use std::ops::ControlFlow;
 use std::time::Instant;

@@ -9,7 +9,6 @@ pub mod fluid;
 pub mod geology;
 pub mod grid;
 pub mod ledger;
-pub mod npz;
 mod operations;
 pub mod simulate;
 pub mod stored;

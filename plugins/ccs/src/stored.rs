@@ -16,10 +16,11 @@
 //! | `satnum` | (rows, columns), optional | region of each cell, counted from 1 |
 //! | `times_days` | (times) | report times, days |
 
+use flow_plugin::artifact::import::Npz;
+
 use crate::curves::CurveTable;
 use crate::fluid::Fluid;
 use crate::grid::{Grid, Transmissibility};
-use crate::npz::{Npz, NpzError};
 use crate::simulate::{Case, Connection, Controls, Initial, Rock, SimulationError, Well};
 use crate::units::{GRAVITY, megatonnes_per_year};
 
@@ -28,7 +29,7 @@ use crate::units::{GRAVITY, megatonnes_per_year};
 pub enum StoredError {
     /// The file or one of its arrays.
     #[error(transparent)]
-    Npz(#[from] NpzError),
+    Npz(#[from] flow_plugin::artifact::Error),
     /// The problem the arrays describe.
     #[error(transparent)]
     Case(#[from] SimulationError),

@@ -27,8 +27,9 @@ mod source;
 
 pub use source::{ArrayFile, SourceError};
 
+use flow_plugin::artifact::import::Array;
+
 use crate::data::{Coordinates, Sample, Scalars, Setting, case};
-use crate::npz::Array;
 use crate::simulate::{Case, Controls, SimulationError};
 use crate::stored::{StoredError, case_from_npz};
 

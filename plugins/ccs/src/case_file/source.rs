@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use flow_plugin::artifact::Dataset;
+use flow_plugin::artifact::import::{Array, Npz};
 use flow_plugin::artifact::units::{Unit, UnitError};
-
-use crate::npz::{Array, Npz, NpzError};
 
 /// A file or folder of named arrays.
 #[derive(Debug, Clone)]
@@ -19,12 +18,9 @@ pub enum ArrayFile {
 /// Arrays that cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// The archive.
+    /// The archive or data set.
     #[error(transparent)]
-    Npz(#[from] NpzError),
-    /// The data set.
-    #[error(transparent)]
-    Dataset(#[from] flow_plugin::artifact::Error),
+    Artifact(#[from] flow_plugin::artifact::Error),
     /// Units that are none.
     #[error("the units of `{0}`")]
     Unit(String, #[source] UnitError),

@@ -1,8 +1,8 @@
 //! Shared by the verification tests.
 #![allow(dead_code, clippy::unwrap_used)]
 
-use flow_ccs::npz::Npz;
 use flow_ccs::simulate::{Case, Solution, simulate};
+use flow_plugin::artifact::import::Npz;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 

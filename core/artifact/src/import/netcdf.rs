@@ -1,0 +1,284 @@
+//! NetCDF, the classic formats: CDF-1, CDF-2 (64-bit offsets) and CDF-5 (64-bit data).
+
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::numbers::{Numbers, Type};
+use super::rows::{Packing, Source};
+use crate::dataset::DatasetWriter;
+use crate::{Error, Result};
+
+const DIMENSION: u32 = 0x0a;
+const VARIABLE: u32 = 0x0b;
+const ATTRIBUTE: u32 = 0x0c;
+const CHAR: u32 = 2;
+
+/// The number of records of a file that is still being written.
+const STREAMING: u64 = 0xffff_ffff;
+
+/// An attribute in which programs write down when they ran: two equal files would not be.
+const HISTORY: &str = "history";
+
+/// A variable's place in the file.
+struct Found<'a> {
+    source: Source<'a>,
+    begin: u64,
+    /// Bytes of a record of this variable with its padding, if it has records.
+    record: Option<u64>,
+}
+
+/// Makes a dataset of a file.
+pub(super) fn read(from: &Path, to: &Path) -> Result<()> {
+    let mut file = File::open(from).map_err(Error::io("read", from))?;
+    let size = file.metadata().map_err(Error::io("read", from))?.len();
+    let (attributes, variables) = {
+        let mut header = Header { from: BufReader::new(&mut file), left: size, path: from, wide: false };
+        header.read()?
+    };
+    let mut writer = DatasetWriter::create(to)?;
+    for (name, value) in attributes.into_iter().filter(|(name, _)| name != HISTORY) {
+        writer.attribute(&name, value);
+    }
+    // A file with one variable that grows has no padding between records.
+    let mut growing = variables.iter().filter(|variable| variable.record.is_some());
+    let stride = match (growing.next(), growing.next()) {
+        (Some(only), None) => only.source.row_bytes()? as u64,
+        _ => variables.iter().filter_map(|variable| variable.record).sum(),
+    };
+    for Found { source, begin, record } in &variables {
+        let row = source.row_bytes()?;
+        let end = match record {
+            // The last record may lack its padding.
+            Some(_) => stride.checked_mul((source.shape[0] as u64).saturating_sub(1)),
+            None => (row as u64)
+                .checked_mul((source.shape.first().copied().unwrap_or(1) as u64).saturating_sub(1)),
+        };
+        let end = end.and_then(|last| begin.checked_add(last)?.checked_add(row as u64));
+        let empty = source.shape.contains(&0);
+        if !empty && end.is_none_or(|end| end > size) {
+            return Err(source.invalid("that is cut short"));
+        }
+        let mut done = 0_u64;
+        source.write(&mut writer, source.rows_at_once()?, |rows| {
+            let mut bytes = vec![0; rows * row];
+            let mut take = |at: u64, part: &mut [u8]| {
+                let read = file.seek(SeekFrom::Start(at)).and_then(|_| file.read_exact(part));
+                read.map_err(Error::io("read", from))
+            };
+            if record.is_some() {
+                for (number, part) in bytes.chunks_exact_mut(row.max(1)).enumerate() {
+                    take(begin + (done + number as u64) * stride, part)?;
+                }
+            } else {
+                take(begin + done * row as u64, &mut bytes)?;
+            }
+            done += rows as u64;
+            Ok(bytes)
+        })?;
+    }
+    writer.finish()
+}
+
+/// The header as it is read.
+struct Header<'a, R> {
+    from: R,
+    /// Bytes of the file that are left: nothing that is announced can be longer.
+    left: u64,
+    path: &'a Path,
+    /// Counts have eight bytes instead of four.
+    wide: bool,
+}
+
+type Attributes = Vec<(String, Value)>;
+
+impl<'a, R: Read> Header<'a, R> {
+    fn read(&mut self) -> Result<(Attributes, Vec<Found<'a>>)> {
+        let magic = self.bytes(4)?;
+        let version = magic[3];
+        if !matches!(version, 1 | 2 | 5) {
+            return Err(self.bad(&format!("is NetCDF of version {version}, which is not known")));
+        }
+        self.wide = version == 5;
+        let records = self.count()?;
+        if records == STREAMING || (self.wide && records == u64::MAX) {
+            return Err(self.bad("does not say how many records it has: it was not closed"));
+        }
+        let mut dims = Vec::new();
+        for _ in 0..self.list(DIMENSION)? {
+            let name = self.name()?;
+            dims.push((name, self.count()?));
+        }
+        let attributes = self.attributes()?;
+        let mut found = Vec::new();
+        for _ in 0..self.list(VARIABLE)? {
+            found.push(self.variable(&dims, records, version)?);
+        }
+        Ok((attributes, found))
+    }
+
+    fn variable(&mut self, dims: &[(String, u64)], records: u64, version: u8) -> Result<Found<'a>> {
+        let name = self.name()?;
+        let count = self.count()?;
+        let (mut names, mut shape, mut grows) = (Vec::new(), Vec::new(), false);
+        for at in 0..count {
+            let id = self.count()?;
+            let known = usize::try_from(id).ok().and_then(|id| dims.get(id));
+            let (dim, length) = known.ok_or_else(|| self.bad("has a variable without its dimension"))?;
+            let unlimited = *length == 0;
+            if unlimited && at > 0 {
+                return Err(self.bad("has a dimension that grows and is not the first"));
+            }
+            grows |= unlimited;
+            names.push(dim.clone());
+            let length = if unlimited { records } else { *length };
+            shape.push(usize::try_from(length).map_err(|_| self.bad("is too large"))?);
+        }
+        let attributes = self.attributes()?;
+        let kind = self.word()?;
+        // The size is not needed, and wrong for variables of 4 GiB or more.
+        self.count()?;
+        let begin = if version == 1 { u64::from(self.word()?) } else { self.long()? };
+        let text =
+            |key: &str| attributes.iter().find(|(name, _)| name == key).and_then(|(_, value)| value.as_str());
+        let number =
+            |key: &str| attributes.iter().find(|(name, _)| name == key).and_then(|(_, value)| value.as_f64());
+        let unsigned = text("_Unsigned") == Some("true");
+        let of = match (kind, unsigned) {
+            (1, false) => Type::I8,
+            (1, true) | (7, _) => Type::U8,
+            (3, false) => Type::I16,
+            (3, true) | (8, _) => Type::U16,
+            (4, false) => Type::I32,
+            (4, true) | (9, _) => Type::U32,
+            (5, _) => Type::F32,
+            (6, _) => Type::F64,
+            (10, _) => Type::I64,
+            (11, _) => Type::U64,
+            (CHAR, _) => {
+                let problem = format!("has a variable `{name}` of text, which a dataset cannot hold");
+                return Err(self.bad(&problem));
+            }
+            (other, _) => {
+                return Err(self.bad(&format!("has a variable `{name}` of type {other}, which is not known")));
+            }
+        };
+        let source = Source {
+            path: self.path,
+            name,
+            dims: Some(names),
+            shape,
+            units: text("units").map(str::to_owned),
+            long_name: text("long_name").map(str::to_owned),
+            numbers: Numbers { of, big_endian: true },
+            packing: Packing {
+                scale: number("scale_factor"),
+                offset: number("add_offset"),
+                missing: number("_FillValue").or_else(|| number("missing_value")),
+            },
+        };
+        let bytes = source.row_bytes()? as u64;
+        Ok(Found { source, begin, record: grows.then(|| bytes.next_multiple_of(4)) })
+    }
+
+    fn attributes(&mut self) -> Result<Attributes> {
+        let mut attributes = Vec::new();
+        for _ in 0..self.list(ATTRIBUTE)? {
+            let name = self.name()?;
+            let kind = self.word()?;
+            let count = self.count()?;
+            let value = if kind == CHAR {
+                let text = self.padded(count)?;
+                Value::from(String::from_utf8_lossy(&text).trim_end_matches('\0'))
+            } else {
+                let of = match kind {
+                    1 => Type::I8,
+                    3 => Type::I16,
+                    4 => Type::I32,
+                    5 => Type::F32,
+                    6 => Type::F64,
+                    7 => Type::U8,
+                    8 => Type::U16,
+                    9 => Type::U32,
+                    10 => Type::I64,
+                    11 => Type::U64,
+                    other => {
+                        return Err(
+                            self.bad(&format!("has an attribute of type {other}, which is not known"))
+                        );
+                    }
+                };
+                let numbers = Numbers { of, big_endian: true };
+                let size =
+                    count.checked_mul(numbers.size() as u64).ok_or_else(|| self.bad("is cut short"))?;
+                let values = numbers.doubles(&self.padded(size)?);
+                match values.as_slice() {
+                    [one] => json(*one),
+                    several => several.iter().copied().map(json).collect(),
+                }
+            };
+            attributes.push((name, value));
+        }
+        Ok(attributes)
+    }
+
+    /// The length of a list with this tag; an absent one has none.
+    fn list(&mut self, tag: u32) -> Result<u64> {
+        let found = self.word()?;
+        let count = self.count()?;
+        if found != tag && (found != 0 || count != 0) {
+            return Err(self.bad("has a damaged header"));
+        }
+        Ok(count)
+    }
+
+    fn name(&mut self) -> Result<String> {
+        let length = self.count()?;
+        String::from_utf8(self.padded(length)?).map_err(|_| self.bad("has a name that is not UTF-8"))
+    }
+
+    fn padded(&mut self, length: u64) -> Result<Vec<u8>> {
+        let mut bytes = self.bytes(length)?;
+        let padding = length.next_multiple_of(4) - length;
+        bytes.extend(self.bytes(padding)?);
+        bytes.truncate(bytes.len() - padding as usize);
+        Ok(bytes)
+    }
+
+    fn word(&mut self) -> Result<u32> {
+        let bytes = self.bytes(4)?;
+        Ok(bytes.iter().fold(0, |number, byte| number << 8 | u32::from(*byte)))
+    }
+
+    fn long(&mut self) -> Result<u64> {
+        Ok(u64::from(self.word()?) << 32 | u64::from(self.word()?))
+    }
+
+    fn count(&mut self) -> Result<u64> {
+        if self.wide { self.long() } else { self.word().map(u64::from) }
+    }
+
+    fn bytes(&mut self, length: u64) -> Result<Vec<u8>> {
+        if length > self.left {
+            return Err(self.bad("is cut short"));
+        }
+        self.left -= length;
+        // Fits: it is not longer than a file.
+        let mut bytes = vec![0; length as usize];
+        self.from.read_exact(&mut bytes).map_err(Error::io("read", self.path))?;
+        Ok(bytes)
+    }
+
+    fn bad(&self, problem: &str) -> Error {
+        Error::invalid(self.path, problem)
+    }
+}
+
+/// By value: the format has one type of number for `1` and `1.0`, as programs have two.
+fn json(value: f64) -> Value {
+    /// Every whole number up to here is a double of its own.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if value.fract() == 0.0 && value.abs() < EXACT { Value::from(value as i64) } else { Value::from(value) }
+}
