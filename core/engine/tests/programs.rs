@@ -56,6 +56,25 @@ mistake!(
     an_input_in_an_expression,
     "inputs: { a: made.text }\nwith: { run: \"cat ${{ inputs.a + '.x' }}\" }"
 );
+mistake!(
+    a_form_of_a_file,
+    "inputs: { a: { from: made.text, as: npz } }\nwith: { run: \"cat ${{ inputs.a }}\" }"
+);
+mistake!(
+    a_misspelt_form,
+    "inputs: { a: { from: made.text, as: netcfd } }\nwith: { run: \"cat ${{ inputs.a }}\" }"
+);
+mistake!(
+    an_input_from_without_a_form,
+    "inputs: { a: { from: made.text } }\nwith: { run: \"cat ${{ inputs.a }}\" }"
+);
+mistake!(an_environment_that_is_not_there, "with: { run: ls, environment: .venv }");
+mistake!(an_environment_that_is_none, "with: { run: ls, environment: . }");
+mistake!(a_path_for_variables, "with: { run: ls, env: .venv }");
+mistake!(
+    a_pattern_that_nothing_matches,
+    "inputs: { a: { path: \"data/*.csv\" } }\nwith: { run: \"cat ${{ inputs.a }}\" }"
+);
 mistake!(a_list_of_one, "inputs: { a: made.text }\nwith: { run: \"cat ${{ inputs.a.list }}\" }");
 mistake!(a_collection_within_a_word, "inputs: { a: [made.text] }\nwith: { run: \"cat x${{ inputs.a }}\" }");
 mistake!(an_unknown_parameter_in_a_command, "with: { run: \"echo ${{ params.x }}\" }");

@@ -6,14 +6,19 @@
 //! is a value: that is what enters the key, and what the worker is told. The worker ([`operation`]) puts in the
 //! paths, starts the program and waits for it.
 
+pub(crate) mod environment;
+mod forms;
 mod operation;
 pub(crate) mod shell;
 mod simple;
+
+pub(crate) use forms::Form;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use environment::Environment;
 use flow_plugin::schemars::{JsonSchema, Schema, SchemaGenerator};
 use flow_plugin::{Kind, Plugin, Spec};
 use serde::{Deserialize, Serialize};
@@ -52,10 +57,17 @@ pub(crate) struct With {
     run: Line,
     /// Environment variables that the program sees. Their values count as parameters.
     #[serde(default)]
+    #[schemars(extend("x-help" = "`env` lists environment variables; for a virtual environment write `environment: .venv`"))]
     env: Vec<String>,
     /// Programs that count by the content of their executables, found like commands.
     #[serde(default)]
     programs: Vec<String>,
+    /// A virtual environment of Python (or one of conda) to run in, such as `.venv`.
+    ///
+    /// It counts by the version of Python and the names and versions of the packages in it; its programs are
+    /// found first.
+    #[serde(default)]
+    environment: Option<String>,
     /// Words of the command that name files and are no inputs all the same.
     #[serde(default)]
     untracked: Vec<String>,
@@ -77,13 +89,25 @@ enum Argument {
     Number(f64),
 }
 
-/// What the worker is told. All but the last two fields are the parameters in the key.
+/// What the worker is told. All but the last three fields are the parameters in the key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Command {
     pub(crate) run: Run,
     /// The listed variables; `None` where one is not set.
     #[serde(default)]
     pub(crate) env: BTreeMap<String, Option<String>>,
+    /// By input: the form in which the program gets it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) forms: BTreeMap<String, Form>,
+    /// By output: its kind, unless it is a file.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) kinds: BTreeMap<String, Kind>,
+    /// What the environment consists of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) environment: Option<Environment>,
+    /// Where that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) environment_folder: Option<PathBuf>,
     /// Where the command runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) folder: Option<PathBuf>,
@@ -140,15 +164,20 @@ impl JsonSchema for Command {
     }
 }
 
-/// The executable that a command names: a path from the folder, or a name on the search path.
-pub(crate) fn find_program(name: &std::ffi::OsStr, folder: &std::path::Path) -> Option<PathBuf> {
+/// The executable that a command names: a path from the folder, or a name on the search path, with `first` in front.
+pub(crate) fn find_program(
+    name: &std::ffi::OsStr,
+    folder: &std::path::Path,
+    first: Option<&std::path::Path>,
+) -> Option<PathBuf> {
     use std::os::unix::ffi::OsStrExt;
     if name.as_bytes().contains(&b'/') {
         let path = folder.join(name);
         return path.is_file().then_some(path);
     }
-    let search = std::env::var_os("PATH")?;
-    std::env::split_paths(&search).map(|place| folder.join(place).join(name)).find(|path| {
+    let search = std::env::var_os("PATH").unwrap_or_default();
+    let places = first.map(std::path::Path::to_owned).into_iter().chain(std::env::split_paths(&search));
+    places.map(|place| folder.join(place).join(name)).find(|path| {
         use std::os::unix::fs::PermissionsExt;
         path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
     })

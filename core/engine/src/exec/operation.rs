@@ -15,6 +15,8 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use super::environment;
+use super::forms::{self, Copies};
 use super::simple::{self, Open, Simple};
 use super::{Command, PASSED, Piece, Symbol};
 use crate::expr::in_text;
@@ -39,7 +41,9 @@ impl Operation for Run {
     }
 
     fn run(&self, command: Command, context: &Context) -> Result<()> {
-        let child = start(&command, context)?;
+        let call = Call { command: &command, context, copies: Copies::make(&command, context)? };
+        forms::clear(&command, context)?;
+        let child = start(&call)?;
         let group = Pid::from_raw(child.id().cast_signed());
         let cancel = context.on_cancel(move || {
             // An error means that it has ended already.
@@ -56,14 +60,30 @@ impl Operation for Run {
             context.check_cancelled()?;
             return Err(ended(status));
         }
-        for (name, path) in context.outputs() {
-            if std::fs::symlink_metadata(path).is_err() {
-                let message = format!("the command succeeded but did not write its output `{name}`");
-                return Err(Error::failed(message)
-                    .hint(format!("`${{{{ outputs.{name} }}}}` is the path to write to")));
-            }
-        }
-        Ok(())
+        drop(call);
+        forms::take(&command, context)
+    }
+}
+
+/// What a command is put together from.
+struct Call<'a> {
+    command: &'a Command,
+    context: &'a Context,
+    copies: Copies,
+}
+
+impl Call<'_> {
+    /// The paths of an input, or of its copies in another form.
+    fn paths(&self, name: &str) -> impl Iterator<Item = &Path> {
+        let copies = self.copies.of(name);
+        let own = self.context.inputs(name).iter().map(|input| input.path.as_path());
+        let own = own.filter(move |_| copies.is_none());
+        copies.into_iter().flatten().map(PathBuf::as_path).chain(own)
+    }
+
+    /// The folder in which programs are looked for first.
+    fn bin(&self) -> Option<PathBuf> {
+        self.command.environment_folder.as_ref().map(|folder| folder.join("bin"))
     }
 }
 
@@ -77,6 +97,8 @@ workflow file.
 * `${{ inputs.NAME }}` is the path of an input; read it only. A collected input stands for one word each, and \
 `${{ inputs.NAME.list }}` is a file with the paths, one a line.
 * `${{ outputs.NAME }}` is the path at which to write an output.
+* A dataset is given in another form by `inputs: { NAME: { from: STAGE.OUTPUT, as: netcdf } }`, or `as: npz`. For an \
+output of the kind dataset the program may leave NetCDF-3, .npz, .npy or Zarr.
 * Other expressions give their value. Each is exactly one word, whatever is in it; a list is one word each.
 
 The program sees the environment variables that `env` lists, and PATH, HOME, USER, LOGNAME, TMPDIR, SHELL and \
@@ -85,6 +107,9 @@ unless `env` lists LANG or LC_ALL.
 
 A word of the command that names a file below the root folder, such as `scripts/fit.py`, is an input: when its \
 content changes the stage runs again. `flow plan` shows these files; `untracked: [WORD]` leaves some out.
+
+`environment: .venv` runs it in a virtual environment of Python, which counts by the version of Python and of every \
+package in it.
 
 ```
 clean:
@@ -95,31 +120,31 @@ clean:
 ```";
 
 /// Starts the command.
-fn start(command: &Command, context: &Context) -> Result<Child> {
-    let folder = command.folder.as_deref().unwrap_or(Path::new("."));
-    match &command.run {
+fn start(call: &Call<'_>) -> Result<Child> {
+    let folder = call.command.folder.as_deref().unwrap_or(Path::new("."));
+    match &call.command.run {
         super::Run::Shell(pieces) => {
-            let bash = find(OsStr::new("bash"), folder)?;
-            if let Some(simple) = simple::read(pieces).filter(|_| !tells_the_shell(command))
-                && let Some(child) = without_shell(&simple, &bash, command, context)?
+            let bash = find(OsStr::new("bash"), folder, None)?;
+            if let Some(simple) = simple::read(pieces).filter(|_| !tells_the_shell(call.command))
+                && let Some(child) = without_shell(&simple, &bash, call)?
             {
                 return Ok(child);
             }
             let mut program = bare(&bash);
-            let (script, values) = script(pieces, command, context)?;
+            let (script, values) = script(pieces, call)?;
             // The name is what bash puts before its messages.
-            program.args(["-euo", "pipefail", "-c"]).arg(script).arg(context.node()).args(values);
+            program.args(["-euo", "pipefail", "-c"]).arg(script).arg(call.context.node()).args(values);
             // Without SHELL bash would look the user up.
             program.env("SHELL", &bash);
-            surround(&mut program, folder, command, context);
+            surround(&mut program, folder, call);
             spawn(&mut program).map_err(|error| not_started(bash.as_os_str(), &error))
         }
         super::Run::Arguments(arguments) => {
-            let words = arguments_of(arguments, command, context)?;
+            let words = arguments_of(arguments, call)?;
             let (name, rest) = words.split_first().ok_or_else(|| Error::bad_input("the command is empty"))?;
-            let mut program = bare(find(name, folder)?);
+            let mut program = bare(find(name, folder, call.bin().as_deref())?);
             program.args(rest);
-            surround(&mut program, folder, command, context);
+            surround(&mut program, folder, call);
             spawn(&mut program).map_err(|error| not_started(program.get_program(), &error))
         }
     }
@@ -133,24 +158,21 @@ fn tells_the_shell(command: &Command) -> bool {
 }
 
 /// Starts what needs no shell. `None` where something is wrong with it: the shell says what.
-fn without_shell(
-    simple: &Simple,
-    bash: &Path,
-    command: &Command,
-    context: &Context,
-) -> Result<Option<Child>> {
-    let folder = command.folder.as_deref().unwrap_or(Path::new("."));
-    let words = arguments_of(&simple.words, command, context)?;
+fn without_shell(simple: &Simple, bash: &Path, call: &Call<'_>) -> Result<Option<Child>> {
+    let folder = call.command.folder.as_deref().unwrap_or(Path::new("."));
+    let words = arguments_of(&simple.words, call)?;
     let Some((name, rest)) = words.split_first() else { return Ok(None) };
-    let Some(path) = super::find_program(name, folder) else { return Ok(None) };
+    let Some(path) = super::find_program(name, folder, call.bin().as_deref()) else {
+        return Ok(None);
+    };
     let mut program = bare(path);
     std::os::unix::process::CommandExt::arg0(&mut program, name);
     program.args(rest);
     // As bash would have set them.
     program.env("SHELL", bash).env("PWD", folder.canonicalize()?);
-    surround(&mut program, folder, command, context);
+    surround(&mut program, folder, call);
     for (open, pieces) in &simple.files {
-        let [file] = &argument(pieces, command, context)?[..] else { return Ok(None) };
+        let [file] = &argument(pieces, call)?[..] else { return Ok(None) };
         let mut options = std::fs::OpenOptions::new();
         match open {
             Open::Read => options.read(true),
@@ -166,10 +188,10 @@ fn without_shell(
     Ok(spawn(&mut program).ok())
 }
 
-fn arguments_of(arguments: &[Vec<Piece>], command: &Command, context: &Context) -> Result<Vec<OsString>> {
+fn arguments_of(arguments: &[Vec<Piece>], call: &Call<'_>) -> Result<Vec<OsString>> {
     let mut words = Vec::with_capacity(arguments.len());
     for pieces in arguments {
-        words.extend(argument(pieces, command, context)?);
+        words.extend(argument(pieces, call)?);
     }
     Ok(words)
 }
@@ -187,15 +209,22 @@ fn bare(path: impl AsRef<OsStr>) -> std::process::Command {
 }
 
 /// Sets what the program sees beside its arguments.
-fn surround(program: &mut std::process::Command, folder: &Path, command: &Command, context: &Context) {
-    let threads = context.threads().to_string();
+fn surround(program: &mut std::process::Command, folder: &Path, call: &Call<'_>) {
+    let threads = call.context.threads().to_string();
     program
         .current_dir(folder)
         .envs(PASSED.iter().filter_map(|name| Some((*name, std::env::var_os(name)?))))
         .envs(THREADS.iter().map(|name| (*name, &threads)))
-        .envs(command.env.iter().filter_map(|(name, value)| Some((name, value.as_ref()?))));
-    for (name, _) in command.env.iter().filter(|(_, value)| value.is_none()) {
+        .envs(call.command.env.iter().filter_map(|(name, value)| Some((name, value.as_ref()?))));
+    for (name, _) in call.command.env.iter().filter(|(_, value)| value.is_none()) {
         program.env_remove(name);
+    }
+    if let (Some(folder), Some(bin)) = (&call.command.environment_folder, call.bin()) {
+        let others = std::env::var_os("PATH").unwrap_or_default();
+        let search = std::iter::once(bin).chain(std::env::split_paths(&others));
+        // What is on PATH already can be joined again, and the environment's folder was checked.
+        program.env("PATH", std::env::join_paths(search).unwrap_or(others));
+        program.env(environment::variable(folder), folder);
     }
     // Standard output of a worker is its standard error, which is the node's log.
     std::os::unix::process::CommandExt::process_group(program, 0);
@@ -213,7 +242,7 @@ const THREADS: [&str; 5] = [
 
 /// The script, and its arguments. Each reference is an array of the shell, which is filled from the arguments:
 /// no value ever is a part of the script.
-fn script(pieces: &[Piece], command: &Command, context: &Context) -> Result<(String, Vec<OsString>)> {
+fn script(pieces: &[Piece], call: &Call<'_>) -> Result<(String, Vec<OsString>)> {
     let (mut head, mut body, mut values) = (String::new(), String::new(), Vec::new());
     let mut number = 0;
     for piece in pieces {
@@ -225,7 +254,7 @@ fn script(pieces: &[Piece], command: &Command, context: &Context) -> Result<(Str
             Piece::Plain(symbol) => (symbol, false),
             Piece::Quoted { quoted } => (quoted, true),
         };
-        let words = words(symbol, command, context)?;
+        let words = words(symbol, call)?;
         // On the line on which the command begins: messages of bash count lines.
         head += &format!("__flow_{number}=(\"${{@:{}:{}}}\");", values.len() + 1, words.len());
         let quote = if quoted { "" } else { "\"" };
@@ -240,23 +269,23 @@ fn script(pieces: &[Piece], command: &Command, context: &Context) -> Result<(Str
 }
 
 /// The words that one argument comes to: one, unless a collection stands for it.
-fn argument(pieces: &[Piece], command: &Command, context: &Context) -> Result<Vec<OsString>> {
+fn argument(pieces: &[Piece], call: &Call<'_>) -> Result<Vec<OsString>> {
     if let [Piece::Plain(symbol)] = pieces {
-        return words(symbol, command, context);
+        return words(symbol, call);
     }
     let mut whole = OsString::new();
     for piece in pieces {
         match piece {
             Piece::Text(text) => whole.push(text),
             Piece::Plain(symbol) | Piece::Quoted { quoted: symbol } => {
-                words(symbol, command, context)?.iter().for_each(|word| whole.push(word));
+                words(symbol, call)?.iter().for_each(|word| whole.push(word));
             }
         }
     }
     Ok(vec![whole])
 }
 
-fn words(symbol: &Symbol, command: &Command, context: &Context) -> Result<Vec<OsString>> {
+fn words(symbol: &Symbol, call: &Call<'_>) -> Result<Vec<OsString>> {
     let texts = |value: &Value| -> Result<Vec<OsString>> {
         let items = match value {
             Value::Array(items) => items.as_slice(),
@@ -265,13 +294,11 @@ fn words(symbol: &Symbol, command: &Command, context: &Context) -> Result<Vec<Os
         items.iter().map(|item| in_text(item).map(OsString::from).map_err(Error::bad_input)).collect()
     };
     match symbol {
-        Symbol::Input(name) => {
-            Ok(context.inputs(name).iter().map(|input| input.path.clone().into_os_string()).collect())
-        }
-        Symbol::List(name) => Ok(vec![list(name, context)?.into_os_string()]),
-        Symbol::Output(name) => Ok(vec![context.output(name)?.as_os_str().to_owned()]),
+        Symbol::Input(name) => Ok(call.paths(name).map(|path| path.as_os_str().to_owned()).collect()),
+        Symbol::List(name) => Ok(vec![list(name, call)?.into_os_string()]),
+        Symbol::Output(name) => Ok(vec![call.context.output(name)?.as_os_str().to_owned()]),
         Symbol::Value(value) => texts(value),
-        Symbol::Resources(expression) => match command.resources.get(expression) {
+        Symbol::Resources(expression) => match call.command.resources.get(expression) {
             Some(value) => texts(value),
             None => Err(Error::failed(format!("the engine did not say what `{expression}` is"))),
         },
@@ -279,16 +306,11 @@ fn words(symbol: &Symbol, command: &Command, context: &Context) -> Result<Vec<Os
 }
 
 /// Writes the paths of a collection to a file beside the outputs, which goes with the run's scratch folder.
-fn list(name: &str, context: &Context) -> Result<PathBuf> {
-    let mut path = match context.outputs().values().next() {
-        Some(output) => output.clone().into_os_string(),
-        None => std::env::temp_dir().join(format!("flow-{}", std::process::id())).into_os_string(),
-    };
-    path.push(format!(".{name}.list"));
-    let path = PathBuf::from(path);
+fn list(name: &str, call: &Call<'_>) -> Result<PathBuf> {
+    let path = forms::beside(call.context, &format!("{name}.list"));
     let mut file = io::BufWriter::new(std::fs::File::create(&path)?);
-    for input in context.inputs(name) {
-        file.write_all(input.path.as_os_str().as_bytes())?;
+    for input in call.paths(name) {
+        file.write_all(input.as_os_str().as_bytes())?;
         file.write_all(b"\n")?;
     }
     file.flush()?;
@@ -296,8 +318,8 @@ fn list(name: &str, context: &Context) -> Result<PathBuf> {
 }
 
 /// The executable that a command names: a path from the folder, or a name on the search path.
-fn find(name: &OsStr, folder: &Path) -> Result<PathBuf> {
-    super::find_program(name, folder).ok_or_else(|| {
+fn find(name: &OsStr, folder: &Path, first: Option<&Path>) -> Result<PathBuf> {
+    super::find_program(name, folder, first).ok_or_else(|| {
         let name = name.to_string_lossy();
         Error::bad_input(format!("there is no program `{name}`"))
             .hint("is it installed, and in one of the folders of PATH?")

@@ -51,6 +51,12 @@ fn command(old: &Value, new: &Value, parts: &mut Vec<String>) {
         }
     }
     params("env", &old["env"], &new["env"], parts);
+    params("environment", &old["environment"], &new["environment"], parts);
+    for (what, key) in [("the form of input", "forms"), ("the kind of output", "kinds")] {
+        let empty = Value::Object(serde_json::Map::new());
+        let [old, new] = [old, new].map(|command| command.get(key).unwrap_or(&empty));
+        params(what, old, new, parts);
+    }
 }
 
 /// Takes the values out of a command, in order.

@@ -108,7 +108,9 @@ impl<'a> Resolver<'a> {
             let many = declared.is_some_and(|port| port.multiplicity == Multiplicity::Many);
             let mut inputs = Vec::with_capacity(sources.len());
             for source in sources {
-                let coordinates = many.then(|| source.coordinates.clone()).filter(|map| !map.is_empty());
+                // Those of files that match a pattern are their names, which also programs see.
+                let seen = many || matches!(source.from, Origin::External { .. });
+                let coordinates = seen.then(|| source.coordinates.clone()).filter(|map| !map.is_empty());
                 let made = |node: &NodeId, port: &String| {
                     outputs(*node).and_then(|outputs| outputs.iter().find(|output| output.port == *port))
                 };

@@ -4,21 +4,30 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use flow_plugin::Kind;
+use flow_plugin::artifact::Dataset;
 use serde_json::Value;
 
 use crate::diagnostics::{Diagnostic, Diagnostics, Span, closest};
+use crate::exec::environment::{self, Environment};
 
 /// Paths that have been looked at: a matrix names the same file many times.
 #[derive(Default)]
 pub(super) struct Known {
     there: HashMap<PathBuf, bool>,
     files: HashMap<PathBuf, bool>,
+    environments: HashMap<PathBuf, Result<Environment, String>>,
 }
 
 impl Known {
     /// Whether there is a file at this path.
     pub(super) fn is_file(&mut self, path: &Path) -> bool {
         *self.files.entry(path.to_owned()).or_insert_with(|| path.is_file())
+    }
+
+    /// What an environment of Python consists of, or what is wrong with it.
+    pub(super) fn environment(&mut self, folder: &Path) -> Result<Environment, String> {
+        let known = self.environments.entry(folder.to_owned());
+        known.or_insert_with(|| environment::read(folder)).clone()
     }
 
     /// Says so if there is no such file or folder.
@@ -37,7 +46,7 @@ impl Known {
 }
 
 /// What was probably meant: a neighbour of a similar name, or the folder that is missing.
-fn near(path: &Path) -> Option<String> {
+pub(super) fn near(path: &Path) -> Option<String> {
     let folder = path.parent()?;
     let Ok(entries) = std::fs::read_dir(folder) else {
         return Some(format!("there is no folder `{}` either", folder.display()));
@@ -53,7 +62,8 @@ fn near(path: &Path) -> Option<String> {
 
 /// The storage form of what lies at a path that a parameter names.
 pub(super) fn kind_of(path: &Path) -> Kind {
-    if path.join("zarr.json").is_file() {
+    // A Zarr group of another make is a folder of files.
+    if path.join("zarr.json").is_file() && Dataset::open(path).is_ok() {
         Kind::Dataset
     } else if path.join("model.safetensors").is_file() {
         Kind::Model

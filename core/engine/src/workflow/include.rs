@@ -340,10 +340,11 @@ fn connection(tree: &mut Tree, prefix: &str) {
     match &mut tree.data {
         Data::List(items) => items.iter_mut().for_each(|item| connection(item, prefix)),
         Data::Map(_) => {
-            for key in ["collect", "from"] {
-                if let Some(entry) = entry_mut(tree, key) {
-                    reference(&mut entry.value, prefix);
-                }
+            if let Some(entry) = entry_mut(tree, "collect") {
+                reference(&mut entry.value, prefix);
+            }
+            if let Some(entry) = entry_mut(tree, "from") {
+                connection(&mut entry.value, prefix);
             }
         }
         _ => reference(tree, prefix),

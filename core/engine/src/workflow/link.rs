@@ -62,6 +62,7 @@ pub(super) fn link<'a>(file: &'a File, catalog: &'a Catalog, problems: &mut Diag
                     problems.push(unknown_input(port, spec));
                 }
             }
+            programs::check_forms(stage, spec, problems);
             for publish in &stage.publish {
                 if !spec.outputs.iter().any(|known| known.name == publish.key) {
                     let names = spec.outputs.iter().map(|port| port.name.as_str());

@@ -15,6 +15,7 @@ mod external;
 mod facts;
 mod file;
 mod glob;
+mod globs;
 mod include;
 mod limits;
 mod link;

@@ -3,6 +3,7 @@
 use flow_plugin::{Kind, Multiplicity, Port, Spec};
 
 use super::file::{Connection, File, StageDecl};
+use super::globs;
 use super::link::Linked;
 use super::tree::Data;
 use crate::diagnostics::{Diagnostic, Diagnostics, list};
@@ -42,6 +43,21 @@ pub(super) fn refuse_outputs(stage: &StageDecl, spec: &Spec, problems: &mut Diag
     }
 }
 
+/// Only programs take inputs in another form, and only datasets have other forms.
+pub(super) fn check_forms(stage: &StageDecl, spec: &Spec, problems: &mut Diagnostics) {
+    for (input, form, span) in &stage.forms {
+        let Some(port) = spec.inputs.iter().find(|port| port.name == *input) else { continue };
+        if spec.name != exec::RUN {
+            let problem = Diagnostic::at(*span, format!("`{}` takes its inputs as they are", spec.name));
+            problems
+                .push(problem.help(format!("connect the output itself; only `{}` takes `as`", exec::RUN)));
+        } else if port.kind != Kind::Dataset {
+            let message = format!("a {} cannot be given as {}", port.kind, form.name());
+            problems.push(Diagnostic::at(*span, message).help("only a dataset has other forms"));
+        }
+    }
+}
+
 /// What to do about an output that a program does not declare.
 pub(super) fn help_declare(spec: &Spec, output: &str) -> Option<String> {
     (spec.name == exec::RUN).then(|| format!("a program declares it: `outputs: {{ {output}: file }}`"))
@@ -67,6 +83,7 @@ pub(super) fn inputs(file: &File, linked: &mut Linked<'_>) {
                 let port = Port::new(&name.text, kind, "An input of the program.");
                 match connection {
                     Connection::Collect(..) | Connection::Partial { .. } => port.many(),
+                    Connection::External(path, _) if globs::is_pattern(path) => port.many(),
                     Connection::Map(_)
                     | Connection::External(..)
                     | Connection::Entry(_)

@@ -2,8 +2,9 @@
 //!
 //! A [`Schema`] is compiled once an operation and understands what `schemars` writes: types, ranges, enums,
 //! tagged unions, nested objects and lists, maps. Beyond JSON Schema, `x-unit` makes a number a quantity
-//! (`"1.5 km"` is converted to that unit), and `format: path` makes a text an external input. Properties that
-//! an object does not declare are always errors: a misspelt parameter must not be ignored.
+//! (`"1.5 km"` is converted to that unit), `x-help` says what to do where a value is of another type, and
+//! `format: path` makes a text an external input. Properties that an object does not declare are always errors: a
+//! misspelt parameter must not be ignored.
 
 use serde_json::{Map, Value};
 
@@ -15,6 +16,8 @@ pub(crate) struct Schema {
     pub(crate) default: Option<Value>,
     /// The unit in which a number is kept.
     pub(crate) unit: Option<String>,
+    /// What to do where a value is of another type.
+    pub(crate) help: Option<String>,
     pub(crate) shape: Shape,
 }
 
@@ -196,6 +199,7 @@ fn annotate(schema: &mut Schema, map: &Map<String, Value>) {
     let text = |key: &str| map.get(key).and_then(Value::as_str).map(str::to_owned);
     schema.title = text("title").or_else(|| schema.title.take());
     schema.description = text("description").or_else(|| schema.description.take());
+    schema.help = text("x-help").or_else(|| schema.help.take());
     schema.unit = text("x-unit").or_else(|| schema.unit.take());
     schema.default = map.get("default").cloned().or_else(|| schema.default.take());
 }

@@ -82,12 +82,25 @@ pub fn json_schema(catalog: &Catalog) -> Value {
             },
             "external": {
                 "type": "object",
-                "description": "A file or folder, hashed by content, relative to this file.",
+                "description": "A file or folder, hashed by content, relative to this file. A pattern such as \
+                                `data/*.csv` is a collection of all files that match.",
                 "additionalProperties": false,
                 "required": ["path"],
                 "properties": { "path": { "type": "string" } }
             },
-            "connection": { "description": "What an input is connected to.", "anyOf": [one(), many()] },
+            "connection": {
+                "description": "What an input is connected to.",
+                "anyOf": [one(), many(), {
+                    "type": "object",
+                    "description": "Of a program: a dataset in another form.",
+                    "additionalProperties": false,
+                    "required": ["from", "as"],
+                    "properties": {
+                        "from": { "anyOf": [one(), many()] },
+                        "as": { "enum": exec::Form::ALL.map(exec::Form::name) }
+                    }
+                }]
+            },
             "axes": {
                 "type": "object",
                 "additionalProperties": {
@@ -166,7 +179,8 @@ fn many() -> Value {
                 "collect": { "$ref": "#/$defs/reference" },
                 "over": { "type": "array", "items": { "type": "string" } }
             }
-        }
+        },
+        { "$ref": "#/$defs/external" }
     ] })
 }
 

@@ -1,15 +1,16 @@
 //! Axes whose values are not written out: one a file, or one a row of a table.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
 use super::axes::{self, AxisValue, MAX_NODES};
 use super::external::Known;
+use super::globs::{self, Match};
 use super::nodes::Place;
+use super::rows;
 use super::tree::{Data, Entry, Tree};
-use super::{glob, rows};
 use crate::diagnostics::{Diagnostic, Diagnostics, Span, closest, did_you_mean};
 
 /// Where the values of an axis can come from.
@@ -80,42 +81,13 @@ fn files(
 ) -> Option<Vec<AxisValue>> {
     let written = source.value.origin.unwrap_or(source.value.span);
     let base = place.base(written);
-    let found = match glob::find(base, pattern) {
-        Ok(found) => found,
-        Err(error) => {
-            problems.push(Diagnostic::at(
-                source.value.span,
-                format!("`{pattern}` cannot be looked for: {error}"),
-            ));
-            return None;
-        }
-    };
-    if found.is_empty() && !glob::is_pattern(pattern) {
-        Known::default().check(&base.join(pattern), source.value.span, &place.current, problems);
-        return None;
-    }
-    if found.is_empty() {
-        let shown = base.strip_prefix(&place.current).unwrap_or(base);
-        let from = if shown.as_os_str().is_empty() { Path::new(".") } else { shown };
-        problems.push(
-            Diagnostic::at(source.value.span, format!("no file matches `{pattern}`"))
-                .note(format!("looked for in `{}`", from.display())),
-        );
-        return None;
-    }
+    let found = globs::find(pattern, base, source.value.span, place, problems)?;
     // A path is used where the axis stands, which may be another file than where the pattern comes from.
     let elsewhere = base != place.base(axis.key_span);
-    let stem = |path: &str| {
-        Path::new(path)
-            .file_stem()
-            .map_or_else(|| path.to_owned(), |stem| stem.to_string_lossy().into_owned())
-    };
-    let stems: HashSet<String> = found.iter().map(|path| stem(path)).collect();
-    let unique = stems.len() == found.len();
-    let value = |path: String| {
-        let name = Value::String(if unique { stem(&path) } else { path.clone() });
+    let value = |found: Match| {
+        let Match { path, stem, name } = found;
+        let name = Value::String(name);
         let label = axes::label(&name).unwrap_or_else(|| path.clone());
-        let stem = stem(&path);
         let path =
             if elsewhere { place.resolve(&path, written).to_string_lossy().into_owned() } else { path };
         AxisValue::new(label, json!({ "path": path, "stem": stem }), Some(name))

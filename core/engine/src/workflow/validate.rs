@@ -144,7 +144,7 @@ impl Validator<'_> {
         let before = self.problems.len();
         self.wrong(tree, at, format!("must be {}", schema.expected()), "type");
         if self.problems.len() > before
-            && let Some(help) = quoted
+            && let Some(help) = quoted.or(schema.help.as_deref())
         {
             self.problems.help_last(help);
         }

@@ -2,9 +2,34 @@
 
 use super::super::tree::{Data, Tree};
 use super::{Connection, Item, MATRIX, Reader, Reference, Word};
-use crate::diagnostics::Diagnostic;
+use crate::diagnostics::{Diagnostic, Span, did_you_mean};
+use crate::exec::Form;
 
 impl Reader<'_> {
+    /// What an input is connected to, and the form that it is asked for in.
+    pub(super) fn formed(&mut self, tree: &Tree) -> (Connection, Option<(Form, Span)>) {
+        let (Data::Map(entries), Some(from)) = (&tree.data, tree.get("from")) else {
+            return (self.connection(tree), None);
+        };
+        self.known_keys(entries, &["from", "as"], "a converted input");
+        let connection = self.connection(&from.value);
+        let names = Form::ALL.map(Form::name);
+        let Some(entry) = tree.get("as") else {
+            self.problems.push(
+                Diagnostic::at(from.key_span, "`from` goes with `as`, the form that the input is wanted in")
+                    .help(format!("write `as: {}`, or connect the output itself", names.join("` or `as: "))),
+            );
+            return (connection, None);
+        };
+        let Some(word) = self.word(&entry.value, "the form of an input") else { return (connection, None) };
+        let form = Form::ALL.into_iter().find(|form| form.name() == word.text);
+        if form.is_none() {
+            let problem = Diagnostic::at(word.span, format!("`{}` is not a form of a dataset", word.text));
+            self.problems.push(problem.maybe_help(did_you_mean(&word.text, names, "the forms are")));
+        }
+        (connection, form.map(|form| (form, word.span)))
+    }
+
     pub(super) fn connection(&mut self, tree: &Tree) -> Connection {
         match &tree.data {
             Data::Text(text) => match text.strip_prefix(MATRIX).and_then(|rest| rest.strip_prefix('.')) {
@@ -39,25 +64,12 @@ impl Reader<'_> {
                     None => Connection::Broken,
                 }
             }
-            Data::Map(_) if tree.get("from").is_some() => {
-                let asked = tree.get("as").or_else(|| tree.get("from"));
-                if let Some(entry) = asked {
-                    self.problems.push(
-                        Diagnostic::at(
-                            entry.key_span,
-                            "converted inputs (`from`, `as`) are not available in this version",
-                        )
-                        .help("connect the output itself: `stage.port`"),
-                    );
-                }
-                Connection::Broken
-            }
             _ => {
                 self.problems.push(
                     Diagnostic::at(tree.span, format!("{} cannot be connected to an input", tree.describe()))
                         .help(
-                            "write `stage.port`, `[stage.port, …]`, `{ collect: stage.port, over: [axis] }` or \
-                             `{ path: FILE }`",
+                            "write `stage.port`, `[stage.port, …]`, `{ collect: stage.port, over: [axis] }`, \
+                             `{ path: FILE }` or `{ from: stage.port, as: netcdf }`",
                         ),
                 );
                 Connection::Broken

@@ -4,6 +4,7 @@ mod connections;
 
 use super::tree::{Data, Entry, Tree};
 use crate::diagnostics::{Diagnostic, Diagnostics, Span, closest, did_you_mean};
+use crate::exec::Form;
 
 /// The version of the format that this program reads.
 pub(crate) const FORMAT: u64 = 1;
@@ -56,6 +57,8 @@ pub(super) struct StageDecl {
     pub(super) uses: Option<Word>,
     pub(super) inputs: Vec<(Word, Connection)>,
     pub(super) inputs_span: Option<Span>,
+    /// By input: the form that it is asked for in.
+    pub(super) forms: Vec<(String, Form, Span)>,
     pub(super) with: Tree,
     /// `matrix`, `zip` and `seeds`, in the order written.
     pub(super) axes: Vec<AxisBlock>,
@@ -398,13 +401,16 @@ impl Reader<'_> {
             None => Tree::new(name.span, Data::Map(Vec::new())),
         };
         let inputs_entry = body.get("inputs");
+        let mut forms = Vec::new();
         let inputs = match inputs_entry {
             Some(inputs) => self
                 .mapping(&inputs.value, "`inputs` must be a mapping of ports to what is connected to them")
                 .iter()
                 .map(|entry| {
                     let port = Word { text: entry.key.clone(), span: entry.key_span };
-                    (port, self.connection(&entry.value))
+                    let (connection, form) = self.formed(&entry.value);
+                    forms.extend(form.map(|(form, span)| (entry.key.clone(), form, span)));
+                    (port, connection)
                 })
                 .collect(),
             None => Vec::new(),
@@ -429,6 +435,7 @@ impl Reader<'_> {
             uses,
             inputs,
             inputs_span: inputs_entry.map(|entry| entry.key_span),
+            forms,
             with,
             axes: self.axes(body),
             when: optional("when"),

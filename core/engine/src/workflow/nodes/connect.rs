@@ -1,5 +1,8 @@
 //! The inputs of a node: what is connected to them, and whether it fits.
 
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
 use flow_plugin::{Kind, Multiplicity, Port, Spec};
 use serde_json::Map;
 
@@ -7,6 +10,7 @@ use super::super::axes::Cell;
 use super::super::expand::Link;
 use super::super::external::kind_of;
 use super::super::file::{Connection, Item, Reference, StageDecl, Word};
+use super::super::globs::{self, Match};
 use super::super::link::{candidates, is_resolved};
 use super::super::ports;
 use super::super::tree::{Data, Tree};
@@ -64,6 +68,14 @@ impl Builder<'_> {
                         Diagnostic::at(reference.span, format!("{takes} takes a collection"))
                             .label("this is one artifact")
                             .help(format!("collect it: `{}: [{written}]`", port.name)),
+                    );
+                }
+                (Multiplicity::Many, Connection::External(path, _)) if globs::is_pattern(path) => {}
+                (Multiplicity::One, Connection::External(path, span)) if globs::is_pattern(path) => {
+                    self.problems.push(
+                        Diagnostic::at(*span, format!("{takes} takes one artifact"))
+                            .label("this is a collection: all files that match")
+                            .help("for a node a file write `matrix: { AXIS: { files: PATTERN } }`"),
                     );
                 }
                 (Multiplicity::Many, Connection::External(_, span)) => self.problems.push(
@@ -233,6 +245,7 @@ impl Builder<'_> {
         Some(Source { from: Origin::Entry { node, port, name, kind }, coordinates: Map::new() })
     }
 
+    /// The file or folder outside, or the files that match a pattern.
     fn external(
         &mut self,
         path: &Tree,
@@ -240,22 +253,42 @@ impl Builder<'_> {
         port: &Port,
         scope: &Scope<'_>,
         tainted: bool,
-    ) -> Option<Source> {
-        let tree = self.eval(path, scope, tainted)?;
+    ) -> Vec<Source> {
+        let Some(tree) = self.eval(path, scope, tainted) else { return Vec::new() };
         let Data::Text(text) = &tree.data else {
             self.problems.push(
                 Diagnostic::at(tree.span, "`path` is the path of a file or folder")
                     .label(format!("this is {}", tree.describe())),
             );
-            return None;
+            return Vec::new();
         };
-        let absolute = self.place.resolve(text, tree.origin.unwrap_or(tree.span));
-        self.known.check(&absolute, tree.span, &self.place.current, self.problems);
-        self.externals.push((absolute.clone(), tree.span));
-        // A program takes any kind.
-        let kind = if spec.name == exec::RUN { kind_of(&absolute) } else { port.kind };
-        let from = Origin::External { path: absolute, kind };
-        Some(Source { from, coordinates: Map::new() })
+        let written = tree.origin.unwrap_or(tree.span);
+        let mut found = Vec::new();
+        if globs::is_pattern(path) {
+            let base = self.place.base(written).to_owned();
+            let matches = globs::find(text, &base, tree.span, self.place, self.problems);
+            let matches = matches.unwrap_or_default();
+            let endings: HashSet<_> =
+                matches.iter().map(|found| Path::new(&found.path).extension()).collect();
+            let alike = endings.len() < 2;
+            for Match { path, name, .. } in matches {
+                // What a program sees of a file beside its content.
+                let name = if alike { name } else { path.clone() };
+                let coordinates = Map::from_iter([("file".to_owned(), name.into())]);
+                found.push((self.place.resolve(&path, written), coordinates));
+            }
+        } else {
+            let absolute = self.place.resolve(text, written);
+            self.known.check(&absolute, tree.span, &self.place.current, self.problems);
+            found.push((absolute, Map::new()));
+        }
+        let source = |(path, coordinates): (PathBuf, Map<_, _>)| {
+            self.externals.push((path.clone(), tree.span));
+            // A program takes any kind.
+            let kind = if spec.name == exec::RUN { kind_of(&path) } else { port.kind };
+            Source { from: Origin::External { path, kind }, coordinates }
+        };
+        found.into_iter().map(source).collect()
     }
 
     /// Checks the types of all sources of one input; gives the type of the first.

@@ -12,6 +12,7 @@ use super::super::programs;
 use super::super::tree::{Data, Entry, Tree, within};
 use super::{Builder, Given};
 use crate::diagnostics::{Diagnostic, Span, did_you_mean};
+use crate::exec::environment::Environment;
 use crate::exec::{self, Command, Piece, Run, Symbol, shell};
 use crate::expr::{Expr, Piece as Written, Scope, Template, Term, in_text};
 use crate::graph::{Origin, Source};
@@ -90,16 +91,38 @@ impl Builder<'_> {
         for word in words.iter().filter(|word| !untracked.contains(word)) {
             self.track(word, run.value.span, inputs);
         }
+        let written = given.value.get("environment").and_then(Value::as_str);
+        let folder = written.map(|written| {
+            let folder = self.place.base(at("environment")).join(written);
+            plain(&folder).unwrap_or(folder)
+        });
+        let environment = written
+            .zip(folder.as_ref())
+            .and_then(|(w, folder)| self.environment(w, folder, at("environment")));
+        let bin = folder.as_ref().map(|folder| folder.join("bin"));
         for name in names("programs") {
-            self.executable(&name, at("programs"), inputs);
+            self.executable(&name, bin.as_deref(), at("programs"), inputs);
         }
         let env = names("env").into_iter().map(|name| {
             let value = self.variable(&name, at("env"));
             (name, value)
         });
-        let command = Command { run: command, env: env.collect(), folder: None, resources: BTreeMap::new() };
+        let kinds = spec.outputs.iter().filter(|port| port.kind != Kind::File);
+        let command = Command {
+            run: command,
+            env: env.collect(),
+            forms: stage.forms.iter().map(|(name, form, _)| (name.clone(), *form)).collect(),
+            kinds: kinds.map(|port| (port.name.clone(), port.kind)).collect(),
+            environment,
+            environment_folder: None,
+            folder: None,
+            resources: BTreeMap::new(),
+        };
         let mut unkeyed = Map::new();
         unkeyed.insert("folder".to_owned(), self.place.base(run.value.span).to_string_lossy().into());
+        if let Some(folder) = folder {
+            unkeyed.insert("environment_folder".to_owned(), folder.to_string_lossy().into());
+        }
         let resources = parts.iter().flatten().filter_map(|part| match part {
             Part::Reference(Reference { symbol: Symbol::Resources(expression), .. }) => Some(expression),
             _ => None,
@@ -369,8 +392,14 @@ impl Builder<'_> {
         self.external_file(format!("file:{word}"), &path, span, inputs);
     }
 
-    fn executable(&mut self, name: &str, span: Span, inputs: &mut Vec<(String, Vec<Source>)>) {
-        let found = exec::find_program(OsStr::new(name), self.place.base(span));
+    fn executable(
+        &mut self,
+        name: &str,
+        bin: Option<&Path>,
+        span: Span,
+        inputs: &mut Vec<(String, Vec<Source>)>,
+    ) {
+        let found = exec::find_program(OsStr::new(name), self.place.base(span), bin);
         match found.and_then(|path| path.canonicalize().ok()) {
             Some(path) => self.external_file(format!("program:{name}"), &path, span, inputs),
             None => self.problems.push(
@@ -393,6 +422,20 @@ impl Builder<'_> {
             self.externals.push((path.to_owned(), span));
             inputs.push((name, vec![Source { from, coordinates: Map::new() }]));
         }
+    }
+
+    /// What an environment of Python consists of.
+    fn environment(&mut self, written: &str, folder: &Path, span: Span) -> Option<Environment> {
+        let found = self.known.environment(folder);
+        if let Err(problem) = &found {
+            let message = match folder.exists() {
+                true => format!("`{written}` {problem}"),
+                false => format!("there is no environment `{written}`"),
+            };
+            let help = format!("make one with `python3 -m venv {written}`");
+            self.problems.push(Diagnostic::at(span, message).help(help));
+        }
+        found.ok()
     }
 
     /// The value of an environment variable that counts.
