@@ -93,6 +93,27 @@ fn a_collection_is_given_in_another_form() {
 }
 
 #[test]
+fn forms_patterns_and_environments_of_an_included_file_are_its_own() {
+    let project = Project::new("");
+    fs::create_dir(project.path("part")).unwrap();
+    let part = copies("npz", ".npz")
+        + "  all:\n    uses: exec/run\n    inputs: { tables: { path: \"*.csv\" } }\n"
+        + "    with: { run: \"cat ${{ inputs.tables }} > ${{ outputs.all }}\" }\n    outputs: { all: file }\n";
+    project.write("part/part.yaml", &format!("flow: 1\nstages:{part}"));
+    project.write("part/a.csv", "a");
+    project.write("b.csv", "b");
+    project.write(
+        "w.yaml",
+        "flow: 1\nname: w\ninclude: { p: part/part.yaml }\nstages: { t: { uses: demo/text, with: { text: x } } }\n",
+    );
+    let run = project.run(&[]);
+    assert_eq!((run.code, run.counts()), (Some(0), [4, 0, 0, 0]), "{} {:?}", run.stderr, run.events);
+    assert_eq!(project.output("p.all", "all"), "a");
+    let (_, copy) = dataset(&project, "p.copy", "data");
+    assert_eq!(copy.read_wide("height").unwrap().len(), 128);
+}
+
+#[test]
 fn what_is_no_dataset_is_said() {
     let project = Project::new(
         "

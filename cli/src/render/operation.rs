@@ -28,7 +28,7 @@ pub(crate) fn document(spec: &Spec, plugin: Option<&Plugin>) -> String {
         (
             spec.extendable.is_some(),
             format!(
-                "A larger `{}` goes on from the result of a smaller one.",
+                "A larger `{}` goes on from the end of a smaller one, where the result is the same.",
                 spec.extendable.as_deref().unwrap_or_default()
             ),
         ),

@@ -61,11 +61,17 @@ pub(super) fn read(from: &Path, to: &Path) -> Result<()> {
         if !empty && end.is_none_or(|end| end > size) {
             return Err(source.invalid("that is cut short"));
         }
+        // Forwards only, and through a buffer: records may be a few bytes each.
+        let mut reader = BufReader::with_capacity(1 << 20, &mut file);
+        let mut position = reader.seek(SeekFrom::Start(*begin)).map_err(Error::io("read", from))?;
         let mut done = 0_u64;
         source.write(&mut writer, source.rows_at_once()?, |rows| {
             let mut bytes = vec![0; rows * row];
             let mut take = |at: u64, part: &mut [u8]| {
-                let read = file.seek(SeekFrom::Start(at)).and_then(|_| file.read_exact(part));
+                // Within the file, whose size fits.
+                let skip = at.cast_signed() - position.cast_signed();
+                position = at + part.len() as u64;
+                let read = reader.seek_relative(skip).and_then(|()| reader.read_exact(part));
                 read.map_err(Error::io("read", from))
             };
             if record.is_some() {

@@ -4,6 +4,7 @@ mod connect;
 mod dag;
 mod parameters;
 mod program;
+mod surroundings;
 
 use std::cell::Cell as Flag;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};

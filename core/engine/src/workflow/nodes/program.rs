@@ -1,8 +1,6 @@
-//! The command of a program's node: references found and checked, values computed, files that it names tracked.
+//! The command of a program's node: references found and checked, values computed.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
-use std::path::Path;
 
 use flow_plugin::{Kind, Spec};
 use serde_json::{Map, Value};
@@ -10,12 +8,12 @@ use serde_json::{Map, Value};
 use super::super::file::{StageDecl, is_name};
 use super::super::programs;
 use super::super::tree::{Data, Entry, Tree, within};
+use super::surroundings::plain;
 use super::{Builder, Given};
 use crate::diagnostics::{Diagnostic, Span, did_you_mean};
-use crate::exec::environment::Environment;
-use crate::exec::{self, Command, Piece, Run, Symbol, shell};
+use crate::exec::{Command, Piece, Run, Symbol, shell};
 use crate::expr::{Expr, Piece as Written, Scope, Template, Term, in_text};
-use crate::graph::{Origin, Source};
+use crate::graph::Source;
 
 /// What a program's node comes to, beside its inputs.
 #[derive(Default)]
@@ -377,88 +375,6 @@ impl Builder<'_> {
         let pieces = pieces.collect();
         sound.then_some((Run::Shell(pieces), line.words))
     }
-
-    /// A word of the command that names a file below the root is an input.
-    fn track(&mut self, word: &str, span: Span, inputs: &mut Vec<(String, Vec<Source>)>) {
-        let path = self.place.base(span).join(word);
-        if word.is_empty() || !self.known.is_file(&path) {
-            return;
-        }
-        let Some(path) = plain(&path) else { return };
-        let Some(root) = plain(&self.place.root) else { return };
-        if !path.starts_with(&root) || path.starts_with(root.join(".flow")) {
-            return;
-        }
-        self.external_file(format!("file:{word}"), &path, span, inputs);
-    }
-
-    fn executable(
-        &mut self,
-        name: &str,
-        bin: Option<&Path>,
-        span: Span,
-        inputs: &mut Vec<(String, Vec<Source>)>,
-    ) {
-        let found = exec::find_program(OsStr::new(name), self.place.base(span), bin);
-        match found.and_then(|path| path.canonicalize().ok()) {
-            Some(path) => self.external_file(format!("program:{name}"), &path, span, inputs),
-            None => self.problems.push(
-                Diagnostic::at(span, format!("there is no program `{name}`"))
-                    .help("is it installed, and in one of the folders of PATH?"),
-            ),
-        }
-    }
-
-    fn external_file(
-        &mut self,
-        name: String,
-        path: &Path,
-        span: Span,
-        inputs: &mut Vec<(String, Vec<Source>)>,
-    ) {
-        let from = Origin::External { path: path.to_owned(), kind: Kind::File };
-        let known = inputs.iter().any(|(_, sources)| sources.iter().any(|source| source.from == from));
-        if !known {
-            self.externals.push((path.to_owned(), span));
-            inputs.push((name, vec![Source { from, coordinates: Map::new() }]));
-        }
-    }
-
-    /// What an environment of Python consists of.
-    fn environment(&mut self, written: &str, folder: &Path, span: Span) -> Option<Environment> {
-        let found = self.known.environment(folder);
-        if let Err(problem) = &found {
-            let message = match folder.exists() {
-                true => format!("`{written}` {problem}"),
-                false => format!("there is no environment `{written}`"),
-            };
-            let help = format!("make one with `python3 -m venv {written}`");
-            self.problems.push(Diagnostic::at(span, message).help(help));
-        }
-        found.ok()
-    }
-
-    /// The value of an environment variable that counts.
-    fn variable(&mut self, name: &str, span: Span) -> Option<String> {
-        let problem = if name.is_empty() || name.contains(['=', '\0']) {
-            Some((
-                format!("`{name}` cannot be the name of an environment variable"),
-                "`env` is a list of names",
-            ))
-        } else {
-            match std::env::var_os(name).map(std::ffi::OsString::into_string) {
-                None => None,
-                Some(Ok(value)) => return Some(value),
-                Some(Err(_)) => {
-                    Some((format!("the environment variable `{name}` is not UTF-8 text"), "set it anew"))
-                }
-            }
-        };
-        if let Some((message, help)) = problem {
-            self.problems.push(Diagnostic::at(span, message).help(help));
-        }
-        None
-    }
 }
 
 /// A list of arguments, and those that always say the same.
@@ -501,20 +417,4 @@ fn member(expr: &Expr) -> Option<(&Expr, &str)> {
         },
         _ => None,
     }
-}
-
-/// An absolute path without `.` and `..`.
-fn plain(path: &Path) -> Option<std::path::PathBuf> {
-    use std::path::Component;
-    let mut plain = std::path::PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                plain.pop();
-            }
-            other => plain.push(other),
-        }
-    }
-    plain.is_absolute().then_some(plain)
 }
