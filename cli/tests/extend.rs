@@ -51,6 +51,9 @@ fn more_of_the_same_goes_on_from_what_there_is() {
     assert!(found.wall_s >= 0.3 && found.wall_s < found.cost.unwrap().wall_s - 0.19, "{found:?}");
     assert_eq!(found.reason, reason);
 
+    let why = text(&project.flow(&["why", "w.yaml", "count"]).stdout);
+    assert!(why.contains("; went on from to 40, which saved"), "{why}");
+
     // From scratch, elsewhere: the same bytes.
     let digest = |project: &Project| record(project).outputs[0].digest;
     let other = Project::new(&stages(100, ""));

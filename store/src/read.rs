@@ -311,7 +311,7 @@ impl Store {
     /// When the index cannot be read.
     pub fn computed_by(&self, key: &Digest) -> Result<Option<Producer>> {
         let mut query = self.db.prepare_cached(
-            "SELECT r.name, n.name, o.port, o.kind, c.key FROM computations c
+            "SELECT r.name, n.name, o.port, o.kind, c.key, n.reason FROM computations c
              JOIN outputs o ON o.computation = c.id JOIN runs r ON r.id = c.run
              JOIN nodes n ON n.run = c.run AND n.position = c.position WHERE c.key = ? ORDER BY o.port LIMIT 1",
         )?;
@@ -324,7 +324,7 @@ impl Store {
     /// When the index cannot be read.
     pub fn producer(&self, digest: &Digest) -> Result<Option<Producer>> {
         let mut query = self.db.prepare_cached(
-            "SELECT r.name, n.name, o.port, o.kind, c.key FROM outputs o JOIN computations c ON c.id = o.computation
+            "SELECT r.name, n.name, o.port, o.kind, c.key, n.reason FROM outputs o JOIN computations c ON c.id = o.computation
              JOIN runs r ON r.id = c.run JOIN nodes n ON n.run = c.run AND n.position = c.position
              WHERE o.digest = ? ORDER BY c.id LIMIT 1",
         )?;

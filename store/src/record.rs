@@ -383,6 +383,8 @@ pub struct Producer {
     pub kind: Kind,
     /// The computation.
     pub key: Digest,
+    /// Why the node ran.
+    pub reason: String,
 }
 
 /// A series of a node: its name, and its points as steps and values.

@@ -47,7 +47,7 @@ pub(crate) fn output_record(row: &Row<'_>) -> rusqlite::Result<OutputRecord> {
 
 pub(crate) fn producer(row: &Row<'_>) -> rusqlite::Result<Producer> {
     let (kind, key) = (row.get::<_, Word<Kind>>(3)?.0, row.get::<_, Blob>(4)?.0);
-    Ok(Producer { run: row.get(0)?, node: row.get(1)?, port: row.get(2)?, kind, key })
+    Ok(Producer { run: row.get(0)?, node: row.get(1)?, port: row.get(2)?, kind, key, reason: row.get(5)? })
 }
 
 pub(crate) fn recipe(row: &Row<'_>, first: usize) -> rusqlite::Result<Recipe> {

@@ -135,7 +135,8 @@ fn describe(out: &mut impl Write, node: &Planned, facts: &Facts) -> std::io::Res
     let Some(computation) = &facts.computation else { return Ok(()) };
     let recipe = &computation.recipe;
     if let Some(producer) = &facts.producer {
-        writeln!(out, "  computed  by {} in run {}", text::clean(&producer.node), producer.run)?;
+        let (by, why) = (text::clean(&producer.node), text::clean(&producer.reason));
+        writeln!(out, "  computed  by {by} in run {}: {why}", producer.run)?;
     }
     if let Some(seconds) = node.wall_s {
         writeln!(out, "  took      {}", duration(seconds))?;
@@ -172,7 +173,8 @@ fn as_json(node: &Planned, facts: &Facts) -> Value {
         value["data"] = data.collect();
     }
     if let Some(producer) = &facts.producer {
-        value["computed_by"] = json!({ "run": producer.run, "node": producer.node });
+        value["computed_by"] =
+            json!({ "run": producer.run, "node": producer.node, "reason": producer.reason });
     }
     if let Some(computation) = &facts.computation {
         let recipe = &computation.recipe;
