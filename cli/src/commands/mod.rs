@@ -109,6 +109,12 @@ impl Failure {
         Self { hint, ..Self::request(error.message) }
     }
 
+    /// Stages or nodes are named that there are not, or that cannot be chosen together: exit status 2.
+    pub(crate) fn unselectable(error: flow_engine::select::Unselectable) -> Self {
+        let hint = error.hint.clone();
+        Self { hint, ..Self::request(error.message) }
+    }
+
     /// The workflow is wrong: exit status 2. Everything that is wrong with it is shown.
     pub(crate) fn workflow(diagnostics: flow_engine::diagnostics::Diagnostics) -> Self {
         Self { message: diagnostics.to_string(), hint: None, status: 2, rendered: true }
@@ -129,6 +135,12 @@ impl Failure {
     pub(crate) fn plan(error: flow_engine::plan::Error) -> Self {
         match error {
             flow_engine::plan::Error::Store(error) => Self::store(error),
+            left_out @ flow_engine::plan::Error::LeftOut(_) => {
+                Self::request(left_out).hint("`--until` in place of `--only` computes what is needed too")
+            }
+            frozen @ flow_engine::plan::Error::Frozen(_) => {
+                Self::request(frozen).hint("compute it once without `frozen`")
+            }
             other => Self::request(other),
         }
     }

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use flow_engine::catalog::Catalog;
-use flow_engine::diagnostics::closest;
 use flow_engine::graph::Graph;
 use flow_engine::run::Program;
+use flow_engine::select::Selection;
 use flow_engine::workflow;
 use flow_store::Store;
 
@@ -76,17 +76,41 @@ pub(crate) fn worker() -> Result<Program, Failure> {
     Ok(Program { path: std::env::current_exe().map_err(Failure::system)?, args: vec!["worker".into()] })
 }
 
-/// Refuses names that are neither stages nor nodes of a workflow.
-pub(crate) fn check_names(graph: &Graph, names: &[String], purpose: &str) -> Result<(), Failure> {
-    let known =
-        |name: &&String| graph.stages.iter().any(|stage| stage.name == **name) || graph.find(name).is_some();
-    let Some(unknown) = names.iter().find(|name| !known(name)) else { return Ok(()) };
-    let failure = Failure::request(format_args!("there is no stage or node `{unknown}` to {purpose}"));
-    let stages: Vec<&str> = graph.stages.iter().map(|stage| stage.name.as_str()).collect();
-    Err(match closest(unknown, stages.iter().copied()) {
-        Some(near) => failure.hint(format_args!("did you mean `{near}`?")),
-        None => failure.hint(format_args!("the stages are {}", stages.join(", "))),
-    })
+/// What of a workflow a run is about.
+#[derive(clap::Args, Clone)]
+#[command(next_help_heading = "Choosing what runs (each may be given again)")]
+pub(crate) struct SelectArgs {
+    /// Run these stages or nodes and all that they need, and leave out the rest
+    #[arg(long, value_name = "STAGE", conflicts_with = "only")]
+    until: Vec<String>,
+    /// Run these stages or nodes alone: what they need must be in the store
+    #[arg(long, value_name = "STAGE")]
+    only: Vec<String>,
+    /// Compute these stages or nodes even if their results are in the store
+    #[arg(long, value_name = "STAGE")]
+    force: Vec<String>,
+    /// Use the last results of these stages or nodes, whatever has changed
+    #[arg(long, value_name = "STAGE")]
+    frozen: Vec<String>,
+}
+
+impl SelectArgs {
+    fn selection(&self) -> Selection {
+        let Self { until, only, force, frozen } = self.clone();
+        Selection { until, only, force, frozen }
+    }
+}
+
+/// Reads and checks a workflow, and leaves out of it what is not asked for.
+pub(crate) fn load_selected(
+    file: Option<&PathBuf>,
+    settings: &Settings,
+    store: &StoreArgs,
+    select: &SelectArgs,
+) -> Result<Loaded, Failure> {
+    let loaded = load(file, settings, store)?;
+    let graph = loaded.graph.select(&select.selection()).map_err(Failure::unselectable)?;
+    Ok(Loaded { graph, ..loaded })
 }
 
 /// Opens a store, and creates it where there is none.

@@ -121,6 +121,22 @@ pub struct Node {
     pub measures: bool,
     /// It saves checkpoints.
     pub checkpoints: bool,
+    /// Whether a result that is in the store is used.
+    pub reuse: Reuse,
+}
+
+/// Whether a node uses a result that is in the store. Never part of a key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reuse {
+    /// If its key is the same.
+    #[default]
+    SameKey,
+    /// Never: it is computed again.
+    Never,
+    /// If its key is the same; without one the run is refused, since it is not meant to be computed.
+    Needed,
+    /// The last one, whatever its key is: it is frozen, and never computed.
+    Last,
 }
 
 /// Where an input comes from.

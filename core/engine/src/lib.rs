@@ -23,5 +23,6 @@ pub mod key;
 pub mod plan;
 pub mod report;
 pub mod run;
+pub mod select;
 pub mod variants;
 pub mod workflow;

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::Error;
 use crate::catalog::Catalog;
 use crate::external::Externals;
-use crate::graph::{Graph, NodeId, Origin};
+use crate::graph::{Graph, NodeId, Origin, Reuse};
 use crate::key::{self, Item};
 
 /// One input of a node, now that its content is known.
@@ -46,7 +46,8 @@ impl<'a> Resolver<'a> {
     /// Reads every external input, and reports all that cannot be read together.
     pub(crate) fn check_externals(&mut self, store: &Store) -> Result<(), Error> {
         let mut problems = Vec::new();
-        for node in &self.graph.nodes {
+        // A frozen node reads nothing.
+        for node in self.graph.nodes.iter().filter(|node| node.reuse != Reuse::Last) {
             for source in node.inputs.iter().flat_map(|(_, sources)| sources) {
                 if let Origin::External { path, kind } = &source.from
                     && let Err(problem) = self.externals.digest(store, path, *kind)

@@ -19,8 +19,8 @@ use super::{Error, Options, machine};
 use crate::catalog::Catalog;
 use crate::event::{Event, Failure, Summary};
 use crate::exec;
-use crate::graph::{Graph, NodeId};
-use crate::plan::{self, History, Resolver};
+use crate::graph::{Graph, NodeId, Reuse};
+use crate::plan::{self, Frozen, History, Resolver};
 
 /// How long an ended node waits to be written together with others, while there is other work.
 const COMPANY: Duration = Duration::from_millis(20);
@@ -36,6 +36,8 @@ pub(super) struct Parts<'a> {
     pub(super) store: &'a Store,
     pub(super) resolver: Resolver<'a>,
     pub(super) history: History,
+    /// The last results of the frozen nodes.
+    pub(super) frozen: BTreeMap<NodeId, Frozen>,
     pub(super) run: &'a str,
     pub(super) options: &'a Options,
     pub(super) sink: &'a mut dyn FnMut(&Event),
@@ -46,7 +48,11 @@ pub(super) async fn dispatch(parts: Parts<'_>, store: Store, started: f64) -> Re
     let (writer, written) = Writer::start(store, parts.run.to_owned())?;
     let (executor, reports) = Executor::new(parts.options.worker.clone());
     let nodes = (0..parts.graph.nodes.len()).map(NodeId);
-    let nodes = nodes.map(|id| Progress::new(parts.graph.upstream(id).collect())).collect();
+    let waits_for = |id| match parts.frozen.contains_key(&id) {
+        true => BTreeSet::new(),
+        false => parts.graph.upstream(id).collect(),
+    };
+    let nodes = nodes.map(|id| Progress::new(waits_for(id))).collect();
     let scratch = parts.store.scratch(parts.run);
     std::fs::create_dir_all(&scratch)?;
     let slots = Slots::new(parts.options.cores, machine::memory());
@@ -67,6 +73,7 @@ pub(super) async fn dispatch(parts: Parts<'_>, store: Store, started: f64) -> Re
         retries: BTreeMap::new(),
         paths: HashMap::new(),
         stop: Stop::No,
+        gave_up: None,
         outbox: Vec::new(),
         flush_at: None,
         short: (0.0, 0),
@@ -104,6 +111,8 @@ pub(super) struct Dispatcher<'a> {
     /// Where artifacts lie that this run has checked or made.
     pub(super) paths: HashMap<Digest, PathBuf>,
     pub(super) stop: Stop,
+    /// The node whose failure ends the run, where one is enough.
+    pub(super) gave_up: Option<NodeId>,
     /// Ended nodes that the writer is not told of yet.
     outbox: Vec<Ended>,
     /// When the writer is to be told of them at the latest.
@@ -182,7 +191,7 @@ impl Dispatcher<'_> {
     /// Whether there is nothing more to wait for.
     fn is_done(&self) -> bool {
         let idle = self.open == 0;
-        idle && (self.stop != Stop::No || self.nodes.iter().all(Progress::has_ended))
+        idle && (!self.goes_on() || self.nodes.iter().all(Progress::has_ended))
     }
 
     fn interrupt(&mut self) {
@@ -192,7 +201,7 @@ impl Dispatcher<'_> {
 
     /// Does all that can be done without waiting.
     fn advance(&mut self) -> Result<(), Error> {
-        if self.stop != Stop::No {
+        if !self.goes_on() {
             return Ok(());
         }
         if !self.todo.is_empty() {
@@ -229,6 +238,10 @@ impl Dispatcher<'_> {
     fn settle(&mut self, id: NodeId) -> Result<(), Error> {
         let Parts { graph, store, .. } = self.parts;
         let node = graph.node(id);
+        if node.reuse == Reuse::Last {
+            self.use_last(id);
+            return Ok(());
+        }
         // What is found in the store is published at once; until then it must stay.
         let _kept = if node.publish.is_empty() { None } else { Some(store.keep().map_err(Error::Store)?) };
         let nodes = &self.nodes;
@@ -242,7 +255,7 @@ impl Dispatcher<'_> {
         let hit = store.lookup(&key).map_err(Error::Store)?;
         let progress = &mut self.nodes[id.0];
         progress.key = Some(key);
-        let forced = self.parts.options.force.iter().any(|name| *name == node.name || *name == node.stage);
+        let forced = node.reuse == Reuse::Never;
         match hit {
             Some(hit) if !progress.again && !forced => {
                 progress.ports = Some(ports);
@@ -370,7 +383,8 @@ impl Dispatcher<'_> {
             }
             End::Failed { failure, usage, again } => {
                 progress.usage = Usage { cpu_s: usage.cpu_s, wall_s: usage.wall_s, peak_rss: usage.peak_rss };
-                if again && progress.attempts <= node.retry && self.stop == Stop::No {
+                if again && progress.attempts <= node.retry && self.stop == Stop::No && self.gave_up.is_none()
+                {
                     self.retry(id, &failure);
                 } else {
                     self.fail(id, failure);
@@ -405,7 +419,10 @@ impl Dispatcher<'_> {
             (self.parts.store.checkpoints(&computation.key), keep)
         });
         let scratch = std::mem::take(&mut progress.scratch);
-        let record = progress.record(id, node, self.parts.resolver.recipe(id), state);
+        // A frozen node is recorded with what its result was computed from.
+        let frozen = self.parts.frozen.get(&id).map(|frozen| &frozen.computation.recipe);
+        let recipe = frozen.unwrap_or_else(|| self.parts.resolver.recipe(id));
+        let record = progress.record(id, node, recipe, state);
         self.outbox.push(Ended { id, node: record, computation, scratch, checkpoints });
     }
 
@@ -431,6 +448,7 @@ impl Dispatcher<'_> {
             error: progress.failure.clone(),
         });
         if state != NodeState::Succeeded {
+            self.give_up_after(id, state);
             self.skip_downstream(id);
             return;
         }
@@ -465,7 +483,8 @@ impl Dispatcher<'_> {
     fn reopen_downstream(&mut self, id: NodeId) {
         for next in self.parts.graph.downstream(id) {
             let progress = &mut self.nodes[next.0];
-            if progress.phase == Phase::Ended(NodeState::Succeeded) {
+            let frozen = self.parts.frozen.contains_key(&next);
+            if progress.phase == Phase::Ended(NodeState::Succeeded) && !frozen {
                 progress.phase = Phase::Waiting;
                 progress.cached = false;
                 progress.before = progress.outputs.take();
@@ -477,9 +496,10 @@ impl Dispatcher<'_> {
     fn finish(&mut self, started: f64) -> Result<Summary, Error> {
         for id in (0..self.nodes.len()).map(NodeId) {
             if !self.nodes[id.0].has_ended() {
-                self.nodes[id.0].reason = "the run was interrupted".to_owned();
-                self.record(id, NodeState::Cancelled, None);
-                self.ended(id, NodeState::Cancelled);
+                let (state, reason) = self.not_tried();
+                self.nodes[id.0].reason = reason;
+                self.record(id, state, None);
+                self.ended(id, state);
             }
         }
         let failed = self.nodes.iter().any(|node| node.phase == Phase::Ended(NodeState::Failed));

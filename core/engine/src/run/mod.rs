@@ -15,6 +15,7 @@
 
 mod dispatcher;
 mod executor;
+mod failing;
 mod machine;
 mod node;
 pub(crate) mod publish;
@@ -26,6 +27,7 @@ mod verify;
 mod worker;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use flow_store::{RunStart, RunStatus, Store};
@@ -35,8 +37,8 @@ pub use verify::{Sample, Verdict, Verification, Verified, VerifyOptions, verify}
 
 use crate::catalog::Catalog;
 use crate::event::{Event, Summary};
-use crate::graph::Graph;
-use crate::plan::{self, History, Resolver};
+use crate::graph::{Graph, NodeId, Reuse};
+use crate::plan::{self, Frozen, History, Resolver};
 use crate::report;
 
 /// The program that serves operations over the worker protocol.
@@ -57,8 +59,8 @@ pub struct Options {
     pub worker: Program,
     /// The command as the user gave it, for the record.
     pub command: String,
-    /// Stages and nodes that run even if their results are in the store.
-    pub force: Vec<String>,
+    /// After a node has failed nothing more is started.
+    pub fail_fast: bool,
     /// Publish also over files that flow did not put there.
     pub overwrite: bool,
 }
@@ -100,15 +102,20 @@ pub fn run(
     options: &Options,
     sink: &mut dyn FnMut(&Event),
 ) -> Result<Outcome, Error> {
+    if graph.nodes.iter().any(|node| node.reuse == Reuse::Needed) {
+        // Says what is left out of the run and would have to be computed.
+        plan::plan(graph, catalog, &store)?;
+    }
     let mut resolver = Resolver::new(graph, catalog);
     resolver.check_externals(&store)?;
+    let frozen = plan::frozen(graph, &store)?;
     publish::check(graph, &store, options.overwrite)?;
     let mut told = false;
     let mut telling = |event: &Event| {
         told |= matches!(event, Event::RunFinished(_));
         sink(event);
     };
-    let outcome = carry_out(graph, catalog, (store, resolver), options, &mut telling);
+    let outcome = carry_out(graph, catalog, (store, resolver, frozen), options, &mut telling);
     if outcome.is_err() && !told {
         // Whoever follows the events is told the end in any case.
         sink(&Event::RunFinished(Summary::given_up(graph.nodes.len())));
@@ -119,7 +126,7 @@ pub fn run(
 fn carry_out<'a>(
     graph: &'a Graph,
     catalog: &'a Catalog,
-    (mut store, resolver): (Store, Resolver<'a>),
+    (mut store, resolver, frozen): (Store, Resolver<'a>, BTreeMap<NodeId, Frozen>),
     options: &Options,
     sink: &mut dyn FnMut(&Event),
 ) -> Result<Outcome, Error> {
@@ -149,8 +156,17 @@ fn carry_out<'a>(
     });
 
     let reader = Store::open(store.root()).map_err(plan::Error::Store)?;
-    let parts =
-        dispatcher::Parts { graph, catalog, store: &reader, resolver, history, run: &run, options, sink };
+    let parts = dispatcher::Parts {
+        graph,
+        catalog,
+        store: &reader,
+        resolver,
+        history,
+        frozen,
+        run: &run,
+        options,
+        sink,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let summary = runtime.block_on(dispatcher::dispatch(parts, store, started))?;
     drop(runtime);

@@ -29,7 +29,7 @@ use crate::catalog::Catalog;
 use crate::diagnostics::{Diagnostic, Diagnostics, Span};
 use crate::exec;
 use crate::expr::{Piece, Scope};
-use crate::graph::{Edge, Node, NodeId, Origin, Resources, Source, Stage};
+use crate::graph::{Edge, Node, NodeId, Origin, Resources, Reuse, Source, Stage};
 
 /// Where relative paths start from, and what the machine has.
 pub(super) struct Place {
@@ -253,6 +253,7 @@ impl Builder<'_> {
             inputs.push((format!("params.{}", param.at), vec![source]));
         }
         let publish = self.publish(stage, &scope, expanded.tainted);
+        let frozen = self.frozen(stage, &scope, expanded.tainted);
         Node {
             name: node_name(&stage.name.text, cell),
             stage: stage.name.text.clone(),
@@ -270,6 +271,24 @@ impl Builder<'_> {
             publish,
             measures: spec.measures,
             checkpoints: spec.checkpoints,
+            reuse: if frozen { Reuse::Last } else { Reuse::SameKey },
+        }
+    }
+
+    fn frozen(&mut self, stage: &StageDecl, scope: &Scope<'_>, tainted: bool) -> bool {
+        let Some(tree) = stage.frozen.as_ref().and_then(|tree| self.eval(tree, scope, tainted)) else {
+            return false;
+        };
+        match tree.data {
+            Data::Bool(frozen) => frozen,
+            _ => {
+                self.problems.push(
+                    Diagnostic::at(tree.span, "`frozen` must be `true` or `false`")
+                        .label(format!("this is {}", tree.describe()))
+                        .topic("frozen"),
+                );
+                false
+            }
         }
     }
 
