@@ -14,6 +14,7 @@ mod runs;
 mod schema;
 mod show;
 mod store;
+mod sweep;
 mod table;
 mod verify;
 mod why;
@@ -31,6 +32,8 @@ pub(crate) use run::Format;
 pub(crate) enum Command {
     /// Run a workflow: compute what is not in the store
     Run(run::Args),
+    /// Search for the settings that make a metric best: grid, random, Latin hypercube, TPE
+    Sweep(sweep::Args),
     /// Show what a run would do, and why, without doing it
     Plan(plan::Args),
     /// Say why a stage or node would run, or where its cached result came from
@@ -68,6 +71,7 @@ impl Command {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
         match self {
             Self::Run(args) => run::run(&args),
+            Self::Sweep(args) => sweep::run(&args),
             Self::Plan(args) => plan::run(&args),
             Self::Why(args) => why::run(&args),
             Self::Diff(args) => diff::run(&args),

@@ -49,26 +49,34 @@ pub(crate) struct Loaded {
     pub(crate) cores: usize,
 }
 
-/// Reads and checks a workflow.
-pub(crate) fn load(
+/// The file that is meant, and what is asked for beside it.
+pub(crate) fn workflow(
     file: Option<&PathBuf>,
     settings: &Settings,
-    store: &StoreArgs,
-) -> Result<Loaded, Failure> {
+) -> Result<(PathBuf, workflow::Options), Failure> {
     let file = workflow::locate(file.map(PathBuf::as_path)).map_err(Failure::not_found)?;
-    let catalog = Catalog::new(crate::plugins::builtin());
-    let cores = settings.cores.unwrap_or_else(flow_engine::run::cores);
     let current_dir = std::env::current_dir()
         .map_err(|error| Failure::request(format_args!("cannot find the current folder: {error}")))?;
     let options = workflow::Options {
         profile: settings.profile.clone(),
         set: settings.set.clone(),
         current_dir,
-        cores,
+        cores: settings.cores.unwrap_or_else(flow_engine::run::cores),
     };
+    Ok((file, options))
+}
+
+/// Reads and checks a workflow.
+pub(crate) fn load(
+    file: Option<&PathBuf>,
+    settings: &Settings,
+    store: &StoreArgs,
+) -> Result<Loaded, Failure> {
+    let (file, options) = workflow(file, settings)?;
+    let catalog = Catalog::new(crate::plugins::builtin());
     let graph = workflow::load(&file, &options, &catalog).map_err(Failure::workflow)?;
     let store = store.store.clone().unwrap_or_else(|| graph.root.join(".flow"));
-    Ok(Loaded { graph, catalog, store, cores })
+    Ok(Loaded { graph, catalog, store, cores: options.cores })
 }
 
 /// The program that serves the built-in operations: this one.

@@ -75,7 +75,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         fail_fast: args.fail_fast,
         overwrite: args.overwrite,
     };
-    let mut renderer = render::renderer(args.format);
+    let mut renderer = render::renderer(args.format, render::Detail::All);
     let outcome =
         run::run(&loaded.graph, &loaded.catalog, store, &options, &mut |event| renderer.event(event));
     drop(renderer);

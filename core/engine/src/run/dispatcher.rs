@@ -69,6 +69,8 @@ pub(super) async fn dispatch(parts: Parts<'_>, store: Store, started: f64) -> Re
         claimed: BTreeSet::new(),
         claiming: 0,
         theirs: Vec::new(),
+        holders: HashMap::new(),
+        twins: HashMap::new(),
         poll: None,
         retries: BTreeMap::new(),
         paths: HashMap::new(),
@@ -106,6 +108,10 @@ pub(super) struct Dispatcher<'a> {
     pub(super) claimed: BTreeSet<(bool, NodeId)>,
     pub(super) claiming: usize,
     pub(super) theirs: Vec<NodeId>,
+    /// By key, the node that has claimed it.
+    pub(super) holders: HashMap<Digest, NodeId>,
+    /// Nodes that wait for another one of this run with the same key.
+    pub(super) twins: HashMap<NodeId, Vec<NodeId>>,
     pub(super) poll: Option<Instant>,
     pub(super) retries: BTreeMap<(Instant, NodeId), ()>,
     /// Where artifacts lie that this run has checked or made.
@@ -447,6 +453,7 @@ impl Dispatcher<'_> {
             cpu_s,
             error: progress.failure.clone(),
         });
+        self.wake_twins(id);
         if state != NodeState::Succeeded {
             self.give_up_after(id, state);
             self.skip_downstream(id);
