@@ -179,6 +179,8 @@ struct Given {
     value: Value,
     paths: Rc<Vec<PathParam>>,
     with: Rc<Tree>,
+    /// Names of parameters that are wrong, missing or not known.
+    doubtful: Rc<Vec<String>>,
     /// Everything could be computed and fits the schema.
     sound: bool,
 }
