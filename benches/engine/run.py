@@ -5,8 +5,10 @@ Question: how much CPU time (user and system, the whole process tree) goes into 
 and a join of them, into a second run that finds everything done, and into a cached run of ten nodes?
 
 The same graph for each: N nodes that write one line, and one that joins them. flow's nodes are its built-in
-`demo/text` and `demo/join`, or in a second workflow ("programs") shell lines as ninja's are, run by bash; ninja
-and Snakemake start `sh` or `cat` for each, since they have no built-in work. flow names its results by content and keeps where they came from; ninja compares time stamps.
+`demo/text` and `demo/join`; ninja and Snakemake run `echo` for each, since they have no built-in work. Two more
+graphs have the same shell lines for flow and for ninja: "echo", which a shell does itself, and "cp", which starts a
+program, as most lines do. flow names its results by content and keeps where they came from; ninja compares time
+stamps.
 
     benches/engine/run.py [--nodes 1000] [--rounds 5] [--snakemake-rounds 1]
 
@@ -48,16 +50,30 @@ stages:
     )
 
 
-def program_workflow(folder, n):
-    numbers = ", ".join(str(i) for i in range(n))
-    (folder / "w.yaml").write_text(
-        f"""flow: 1
+LINES = {"echo": "echo line {n} > {out}", "cp": "cp {source} {out}"}
+
+
+def sources(folder, n):
+    (folder / "s").mkdir()
+    for i in range(n):
+        (folder / "s" / str(i)).write_text(f"line {i}\n")
+
+
+def program_workflow(line):
+    def write(folder, n):
+        sources(folder, n)
+        numbers = ", ".join(str(i) for i in range(n))
+        run = LINES[line].format(n="${{ matrix.n }}", source="${{ inputs.source }}", out="${{ outputs.text }}")
+        inputs = '{ source: { path: "s/${{ matrix.n }}" } }' if line == "cp" else "{}"
+        (folder / "w.yaml").write_text(
+            f"""flow: 1
 name: fan
 stages:
   part:
     uses: exec/run
     matrix: {{ n: [{numbers}] }}
-    with: {{ run: "echo line ${{{{ matrix.n }}}} > ${{{{ outputs.text }}}}" }}
+    inputs: {inputs}
+    with: {{ run: "{run}" }}
     outputs: {{ text: file }}
   all:
     uses: exec/run
@@ -65,14 +81,21 @@ stages:
     with: {{ run: "xargs cat < ${{{{ inputs.parts.list }}}} > ${{{{ outputs.text }}}}" }}
     outputs: {{ text: file }}
 """
-    )
+        )
+
+    return write
 
 
-def ninja_workflow(folder, n):
-    parts = " ".join(f"p/{i}" for i in range(n))
-    lines = ["rule text\n  command = echo line $n > $out", "rule join\n  command = cat p/* > $out"]
-    lines += [f"build p/{i}: text\n  n = {i}" for i in range(n)]
-    (folder / "build.ninja").write_text("\n".join([*lines, f"build all: join {parts}", "default all", ""]))
+def ninja_workflow(line):
+    def write(folder, n):
+        sources(folder, n)
+        parts = " ".join(f"p/{i}" for i in range(n))
+        run = LINES[line].format(n="$n", source="s/$n", out="$out")
+        lines = [f"rule text\n  command = {run}", "rule join\n  command = cat p/* > $out"]
+        lines += [f"build p/{i}: text\n  n = {i}" for i in range(n)]
+        (folder / "build.ninja").write_text("\n".join([*lines, f"build all: join {parts}", "default all", ""]))
+
+    return write
 
 
 def snakemake_workflow(folder, n):
@@ -165,7 +188,7 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     arguments.add_argument("--nodes", type=int, default=1000)
     arguments.add_argument("--rounds", type=int, default=5)
-    arguments.add_argument("--snakemake-rounds", type=int, default=1, help="it takes half a minute a round")
+    arguments.add_argument("--snakemake-rounds", type=int, default=1, help="it takes half a minute a round; 0: leave it out")
     options = arguments.parse_args()
 
     flow = program()
@@ -184,15 +207,16 @@ def main():
         run = [flow, "run", "w.yaml", "-j", jobs]
         fan = folder("flow", flow_workflow, n)
         sides = [Side("flow", run, [".flow"], fan, rounds)]
-        path = folder("programs", program_workflow, n)
-        programs = Side("programs", run, [".flow"], path, rounds)
-        sides.append(programs)
-        ninja = None
-        if "ninja" in found:
-            command, clean = [found["ninja"], "-j", jobs], ["p", "all", ".ninja_log", ".ninja_deps"]
-            ninja = Side("ninja", command, clean, folder("ninja", ninja_workflow, n), rounds)
-            sides.append(ninja)
-        if "snakemake" in found:
+        pairs = {}
+        for line in LINES:
+            programs = Side(f"{line} lines", run, [".flow"], folder(f"flow-{line}", program_workflow(line), n), rounds)
+            sides.append(programs)
+            if "ninja" in found:
+                command, clean = [found["ninja"], "-j", jobs], ["p", "all", ".ninja_log", ".ninja_deps"]
+                path = folder(f"ninja-{line}", ninja_workflow(line), n)
+                pairs[line] = (programs, Side(f"ninja {line}", command, clean, path, rounds))
+                sides.append(pairs[line][1])
+        if "snakemake" in found and options.snakemake_rounds:
             command, clean = [found["snakemake"], "--cores", jobs, "--quiet"], ["p", "all", ".snakemake"]
             path = folder("snakemake", snakemake_workflow, n)
             sides.append(Side("snakemake", command, clean, path, options.snakemake_rounds))
@@ -213,8 +237,8 @@ def main():
     verdict("cold run", flow_cold / (n + 1), 0.5, "ms/node")
     verdict("run with nothing to do", flow_idle, 40, "ms")
     verdict("cached run of 10 nodes", ten.medians()[1], 20, "ms")
-    if ninja:
-        verdict("programs beside ninja", programs.medians()[0] / ninja.medians()[0], 1.2, "times")
+    for line, (programs, ninja) in pairs.items():
+        verdict(f"{line} lines beside ninja", programs.medians()[0] / ninja.medians()[0], 1.2, "times")
     if count is None:
         print("  syncs to disk: not counted, strace is missing")
     else:

@@ -368,6 +368,20 @@ impl Store {
         }
     }
 
+    /// The files of an artifact, sorted by path. They are known also where its object is gone; of a small artifact,
+    /// which lives in the index, there are none.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when there is no such artifact.
+    pub fn artifact_files(&self, digest: &Digest) -> Result<Vec<FileHash>> {
+        let mut query = self.db.prepare_cached("SELECT id FROM artifacts WHERE digest = ?")?;
+        let id = query.query_row([digest.as_bytes()], |row| row.get(0)).optional()?;
+        let id = id.ok_or(Error::Unavailable { digest: *digest, state: "missing" })?;
+        let mut files: Vec<_> = self.files(id)?.into_iter().map(|file| file.entry).collect();
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(files)
+    }
+
     /// Lets a file become the copy of a small artifact that [`Store::artifact_path`] would otherwise write out.
     /// Moving is cheaper than removing now and writing later; the content is compared whenever it is asked for.
     ///

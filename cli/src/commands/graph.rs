@@ -1,11 +1,13 @@
 //! `flow graph`.
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
 use flow_engine::graph_view::{self, View};
+use flow_engine::growth;
 
 use super::Failure;
 use super::request::{self, Settings, StoreArgs};
@@ -25,6 +27,8 @@ pub(crate) struct Args {
     file: Option<PathBuf>,
     #[command(flatten)]
     settings: Settings,
+    #[command(flatten)]
+    store: StoreArgs,
     /// How to show the graph
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -50,8 +54,14 @@ enum Format {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let loaded = request::load(args.file.as_ref(), &args.settings, &StoreArgs { store: None })?;
-    let view = if args.nodes { View::nodes(&loaded.graph) } else { View::stages(&loaded.graph) };
+    let loaded = request::load(args.file.as_ref(), &args.settings, &args.store)?;
+    // What the store knows of outputs that decide about nodes. Drawing makes no store.
+    let store = loaded.store.is_dir().then(|| request::open(&loaded.store)).transpose()?;
+    let graph = match &store {
+        Some(store) => growth::known(&loaded.graph, &loaded.catalog, store).map_err(Failure::plan)?,
+        None => Cow::Borrowed(&loaded.graph),
+    };
+    let view = if args.nodes { View::nodes(&graph) } else { View::stages(&graph) };
     let drawn = match args.format {
         Format::Text => graph_view::text(&view),
         Format::Mermaid => graph_view::mermaid(&view),

@@ -145,6 +145,7 @@ impl Failure {
             frozen @ flow_engine::plan::Error::Frozen(_) => {
                 Self::request(frozen).hint("compute it once without `frozen`")
             }
+            flow_engine::plan::Error::Growth(problems) => Self::workflow(problems),
             other => Self::request(other),
         }
     }

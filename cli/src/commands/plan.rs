@@ -23,7 +23,8 @@ Examples:
   flow plan ccs --format json                   one JSON object a line, for programs
 
 A node marked `?` is uncertain: it runs only if what it reads comes out different. One marked `frozen` is
-never computed: its last result is used. One marked `off` is switched off by a condition (`when`).")]
+never computed: its last result is used. One marked `off` is switched off by a condition (`when`), or has nothing
+in it. One marked `later` is a stage of which further nodes become known when others have ended.")]
 pub(crate) struct Args {
     /// The workflow: a file, or the name of one in workflows/
     #[arg(value_name = "WORKFLOW")]
@@ -76,6 +77,7 @@ fn human(out: &mut impl Write, workflow: &str, plan: &plan::Plan) -> std::io::Re
             text::RESET
         )?;
     }
+    let count = |state| plan.nodes.iter().filter(|node| node.state == state).count();
     let (cached, run, perhaps) = plan.counts();
     let certain: f64 = seconds(plan, true);
     write!(out, "{workflow}: {run} to run")?;
@@ -86,10 +88,11 @@ fn human(out: &mut impl Write, workflow: &str, plan: &plan::Plan) -> std::io::Re
         write!(out, ", {perhaps} perhaps")?;
     }
     write!(out, ", {cached} cached")?;
-    for (state, word) in [(State::Frozen, "frozen"), (State::Off, "off")] {
-        match plan.nodes.iter().filter(|node| node.state == state).count() {
-            0 => {}
-            n => write!(out, ", {n} {word}")?,
+    for (count, what) in
+        [(count(State::Frozen), "frozen"), (count(State::Off), "off"), (count(State::Unknown), "unknown")]
+    {
+        if count > 0 {
+            write!(out, ", {count} {what}")?;
         }
     }
     writeln!(out)
@@ -105,6 +108,7 @@ pub(super) fn mark(node: &Planned) -> (&'static str, anstyle::Style) {
         (State::Cached, _) => ("cached", text::GREEN),
         (State::Frozen, _) => ("frozen", text::CYAN),
         (State::Off, _) => ("off", text::DIM),
+        (State::Unknown, _) => ("later", text::YELLOW),
         (State::Run, true) => ("run", text::YELLOW),
         (State::Run, false) => ("run ?", text::YELLOW),
     }

@@ -1,6 +1,6 @@
 //! Events as lines of text, where there is no terminal to draw on.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,9 @@ use super::{Detail, Renderer, summary, text};
 pub(super) struct Plain {
     detail: Detail,
     report: Option<String>,
-    running: HashMap<String, Pace>,
+    /// Nodes that have been started and not ended.
+    running: HashSet<String>,
+    paces: HashMap<String, Pace>,
 }
 
 /// Time between two lines about the progress of a node: a log should tell that work goes on, not scroll by.
@@ -21,12 +23,12 @@ const INTERVAL: Duration = Duration::from_secs(60);
 
 impl Plain {
     pub(super) fn new(detail: Detail) -> Self {
-        Self { detail, report: None, running: HashMap::new() }
+        Self { detail, report: None, running: HashSet::new(), paces: HashMap::new() }
     }
 
     fn progress(&mut self, node: &str, (done, total): (u64, u64), unit: &str, message: &str) {
         let now = Instant::now();
-        let pace = self.running.entry(node.to_owned()).or_insert_with(|| Pace::start(now, done));
+        let pace = self.paces.entry(node.to_owned()).or_insert_with(|| Pace::start(now, done));
         if done == total || !pace.due(now, INTERVAL) {
             return;
         }
@@ -59,7 +61,11 @@ impl Renderer for Plain {
             Event::RunStarted { run, workflow, nodes, .. } => {
                 say(&format!("{}: {}, run {run}", text::clean(workflow), text::count(*nodes, "node")));
             }
-            Event::NodeStarted { .. }
+            Event::NodeStarted { node, .. } => {
+                self.running.insert(node.clone());
+                line(event).iter().for_each(|line| say(line));
+            }
+            Event::GraphGrown { .. }
             | Event::NodeWaits { .. }
             | Event::NodeRetries { .. }
             | Event::Warning { .. }
@@ -69,8 +75,9 @@ impl Renderer for Plain {
                 }
             }
             Event::NodeFinished { node, .. } => {
-                self.running.remove(node);
-                summary::node(event).iter().for_each(|line| say(line));
+                self.paces.remove(node);
+                let ran = self.running.remove(node);
+                summary::node(event, ran).iter().for_each(|line| say(line));
             }
             Event::ReportWritten { path } => self.report = Some(path.clone()),
             Event::RunFinished(end) => {
@@ -91,6 +98,10 @@ pub(super) fn line(event: &Event) -> Option<String> {
         Event::NodeStarted { node, reason, attempt } => {
             let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
             Some(format!("    run  {}{again}  {DIM}{}{RESET}", clean(node), clean(reason)))
+        }
+        Event::GraphGrown { stages, .. } => {
+            let stages = stages.iter().map(|(stage, nodes)| format!("{} ×{nodes}", clean(stage)));
+            Some(format!("   more  {}", stages.collect::<Vec<_>>().join(", ")))
         }
         Event::NodeWaits { node, run } => {
             Some(format!("  waits  {}  {DIM}run {run} is computing it{RESET}", clean(node)))

@@ -6,8 +6,8 @@ use flow_store::{NodeState, RunStatus};
 
 use super::text::{self, BOLD, DIM, GREEN, RED, RESET, YELLOW};
 
-/// The lines for a finished node; none for one that was cached.
-pub(super) fn node(event: &Event) -> Vec<String> {
+/// The lines for a finished node; none for one that was cached, or that the end of the run kept from being started.
+pub(super) fn node(event: &Event, ran: bool) -> Vec<String> {
     let Event::NodeFinished { node, status, cached, reason, wall_s, error, .. } = event else {
         return Vec::new();
     };
@@ -25,6 +25,7 @@ pub(super) fn node(event: &Event) -> Vec<String> {
         NodeState::Skipped => {
             vec![format!("{YELLOW}skipped{RESET}  {node}  {DIM}{}{RESET}", text::clean(reason))]
         }
+        NodeState::Cancelled if !ran => Vec::new(),
         NodeState::Cancelled => vec![format!("{YELLOW}stopped{RESET}  {node}")],
     }
 }

@@ -138,6 +138,10 @@ impl Renderer for Terminal {
                     running.metric(name, value.0);
                 }
             }
+            Event::GraphGrown { nodes, .. } => {
+                self.all.set_length(*nodes as u64);
+                plain::line(event).iter().for_each(|line| self.say(line));
+            }
             Event::NodeWaits { .. } | Event::Log { .. } | Event::Warning { .. } => {
                 if let Some(line) = plain::line(event) {
                     self.tell(event, &line);
@@ -152,12 +156,13 @@ impl Renderer for Terminal {
                 }
             }
             Event::NodeFinished { node, cached, .. } => {
-                if let Some(running) = self.running.remove(node) {
+                let running = self.running.remove(node);
+                if let Some(running) = &running {
                     running.bar.finish_and_clear();
                 }
                 self.ended += 1;
                 self.cached += usize::from(*cached);
-                summary::node(event).iter().for_each(|line| self.tell(event, line));
+                summary::node(event, running.is_some()).iter().for_each(|line| self.tell(event, line));
                 if !cached || self.cached.is_multiple_of(CACHED_STEP) {
                     self.count();
                 }

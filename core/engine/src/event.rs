@@ -21,6 +21,13 @@ pub enum Event {
         /// How many cores it may use.
         cores: usize,
     },
+    /// Further nodes are known, now that others have ended.
+    GraphGrown {
+        /// How many nodes the graph has now.
+        nodes: usize,
+        /// How many are new, by stage.
+        stages: Vec<(String, usize)>,
+    },
     /// A node runs.
     NodeStarted {
         /// Its name.

@@ -5,14 +5,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use flow_plugin::{Kind, Port};
 use petgraph::graph::{DiGraph, NodeIndex};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use crate::select::Selection;
+use crate::workflow::Written;
 
 /// Names a node of a [`Graph`]: an index into [`Graph::nodes`], and into its DAG.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,12 +50,21 @@ pub struct Graph {
     pub params: Map<String, Value>,
     /// The stages, in the order of the file.
     pub stages: Vec<Stage>,
-    /// The nodes: in the order of the file, and within a stage in matrix order.
-    pub nodes: Vec<Node>,
+    /// The nodes: in the order of the file, and within a stage in matrix order; those that became known later come
+    /// last.
+    pub nodes: Vec<Arc<Node>>,
     /// Edges from a node to those that need it. Node weights are indices into `nodes`, in the same order.
     pub dag: DiGraph<NodeId, Edge>,
     /// The outputs that the run report shows, in order: stage and port.
     pub report: Vec<(String, String)>,
+    /// Outputs that decide which further nodes there are: node and port.
+    pub questions: Vec<(NodeId, String)>,
+    /// For each stage of which no node is known yet: one that stands for them. Numbered behind the nodes.
+    pub stand_ins: Vec<Arc<Node>>,
+    /// What of the workflow it is.
+    pub(crate) selection: Selection,
+    /// What it was made of, to be made again when more is known.
+    pub(crate) written: Arc<Written>,
 }
 
 /// A stage, for people: graphs and reports show stages before nodes.
@@ -63,9 +75,11 @@ pub struct Stage {
     /// The operation it runs.
     pub operation: String,
     /// Its nodes: indices into [`Graph::nodes`].
-    pub nodes: Range<usize>,
+    pub nodes: Vec<usize>,
     /// Nodes that it would have, but which are switched off by a condition: name, and why.
     pub off: Vec<(String, String)>,
+    /// The stages that must end before all of its nodes are known; nothing if they are.
+    pub unknown: Vec<String>,
 }
 
 /// Why one node comes before another.
@@ -107,8 +121,8 @@ pub struct Node {
     /// the files that words of the command name, as `file:` and the word, and the executables that count, as
     /// `program:` and the name.
     pub inputs: Vec<(String, Vec<Source>)>,
-    /// Its outputs, resolved for its parameters.
-    pub outputs: Vec<Port>,
+    /// Its outputs, resolved for its parameters; mostly the same for all nodes of a stage, and then shared.
+    pub outputs: Arc<[Port]>,
     /// What it takes while it runs.
     pub resources: Resources,
     /// How often to try again after a failure.
@@ -158,6 +172,17 @@ pub enum Origin {
         /// Its output port.
         port: String,
     },
+    /// A file or folder in a folder that a node puts out.
+    Entry {
+        /// The node.
+        node: NodeId,
+        /// Its output port.
+        port: String,
+        /// The name of the entry.
+        name: String,
+        /// Its storage form.
+        kind: Kind,
+    },
     /// A file or folder outside the store, hashed by content.
     External {
         /// The path, absolute.
@@ -165,6 +190,25 @@ pub enum Origin {
         /// Its storage form.
         kind: Kind,
     },
+}
+
+impl Origin {
+    /// The node that makes it, and the port of the output that it is, or is in.
+    #[must_use]
+    pub fn output(&self) -> Option<(NodeId, &str)> {
+        match self {
+            Self::Output { node, port } | Self::Entry { node, port, .. } => Some((*node, port)),
+            Self::External { .. } => None,
+        }
+    }
+
+    /// The same, with the node under another number.
+    pub(crate) fn renumber(&mut self, number: impl Fn(NodeId) -> NodeId) {
+        match self {
+            Self::Output { node, .. } | Self::Entry { node, .. } => *node = number(*node),
+            Self::External { .. } => {}
+        }
+    }
 }
 
 /// What a node takes while it runs. Never part of a key.
@@ -220,6 +264,14 @@ impl Node {
 impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)
+    }
+}
+
+impl Stage {
+    /// Why further nodes may become known, if so: `unknown until split`.
+    #[must_use]
+    pub fn why_unknown(&self) -> Option<String> {
+        (!self.unknown.is_empty()).then(|| format!("unknown until {}", self.unknown.join(" and ")))
     }
 }
 

@@ -18,6 +18,7 @@ pub mod expr;
 mod external;
 pub mod graph;
 pub mod graph_view;
+pub mod growth;
 pub mod human;
 pub mod key;
 pub mod plan;

@@ -5,11 +5,12 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use petgraph::graph::DiGraph;
 
 use crate::diagnostics::{closest, list};
-use crate::graph::{Graph, NodeId, Origin, Reuse, Stage};
+use crate::graph::{Graph, Node, NodeId, Reuse, Stage};
 
 /// What a run is about, by names of stages and nodes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,19 +51,18 @@ impl Graph {
     pub fn named(&self, names: &[String], purpose: &str) -> Result<BTreeSet<NodeId>, Unselectable> {
         let mut found = BTreeSet::new();
         for name in names {
-            let ids =
-                self.nodes.iter().enumerate().filter(|(_, node)| node.name == *name || node.stage == *name);
-            let before = found.len();
-            found.extend(ids.map(|(number, _)| NodeId(number)));
-            if found.len() == before && !found.iter().any(|id| self.means(*id, name)) {
+            let ids = self.meant(name);
+            if ids.is_empty() && !self.stages.iter().any(|stage| may_have(stage, name)) {
                 return Err(self.unknown(name, purpose));
             }
+            found.extend(ids);
         }
         Ok(found)
     }
 
-    fn means(&self, id: NodeId, name: &str) -> bool {
-        self.node(id).name == name || self.node(id).stage == name
+    fn meant(&self, name: &str) -> Vec<NodeId> {
+        let nodes = self.nodes.iter().enumerate();
+        nodes.filter(|(_, node)| node.name == name || node.stage == name).map(|(n, _)| NodeId(n)).collect()
     }
 
     fn unknown(&self, name: &str, purpose: &str) -> Unselectable {
@@ -92,65 +92,107 @@ impl Graph {
     ///
     /// # Errors
     /// When a name means nothing, or wishes contradict each other.
-    pub fn select(mut self, selection: &Selection) -> Result<Self, Unselectable> {
-        for id in self.named(&selection.frozen, "freeze")? {
-            self.nodes[id.0].reuse = Reuse::Last;
-        }
+    pub fn select(self, selection: &Selection) -> Result<Self, Unselectable> {
+        let frozen = self.named(&selection.frozen, "freeze")?;
         let forced = self.named(&selection.force, "force")?;
         let only = self.named(&selection.only, "run alone")?;
         let until = self.named(&selection.until, "run up to")?;
-        for id in &forced {
-            let node = &mut self.nodes[id.0];
-            if node.reuse == Reuse::Last {
-                let hint = "a frozen stage is never computed: take `frozen` away first";
-                let message = format!("`{}` is frozen, and cannot be forced", node.name);
-                return Err(Unselectable { message, hint: Some(hint.to_owned()) });
-            }
-            node.reuse = Reuse::Never;
-        }
-        let targets = if only.is_empty() { &until } else { &only };
-        if targets.is_empty() {
-            return Ok(self);
-        }
-        let kept = self.needed(targets);
-        if let Some(outside) =
-            forced.iter().find(|id| !kept.contains(id) || !only.is_empty() && !only.contains(id))
+        if let Some(both) =
+            forced.iter().find(|id| frozen.contains(id) || self.node(**id).reuse == Reuse::Last)
         {
-            let name = &self.node(*outside).name;
-            let option = if only.is_empty() { "--until" } else { "--only" };
-            let hint = format!("name it with `{option}` too");
-            let message = format!("`{name}` is to be forced, but is left out by `{option}`");
-            return Err(Unselectable { message, hint: Some(hint) });
+            let hint = "a frozen stage is never computed: take `frozen` away first";
+            let message = format!("`{}` is frozen, and cannot be forced", self.node(*both).name);
+            return Err(Unselectable { message, hint: Some(hint.to_owned()) });
         }
-        if !only.is_empty() {
-            for id in kept.difference(&only) {
-                let node = &mut self.nodes[id.0];
-                if node.reuse == Reuse::SameKey {
-                    node.reuse = Reuse::Needed;
+        let option = if selection.only.is_empty() { "--until" } else { "--only" };
+        let names: Vec<String> = forced.iter().map(|id| self.node(*id).name.clone()).collect();
+        let alone = |id: &NodeId| selection.only.is_empty() || only.contains(id);
+        let beside = forced.iter().position(|id| !alone(id));
+        let all = until.is_empty() && only.is_empty();
+        let selected = self.follow(selection);
+        let left_out = names.iter().position(|name| !all && selected.find(name).is_none());
+        if let Some(outside) = beside.or(left_out) {
+            let message = format!("`{}` is to be forced, but is left out by `{option}`", names[outside]);
+            return Err(Unselectable { message, hint: Some(format!("name it with `{option}` too")) });
+        }
+        Ok(selected)
+    }
+
+    /// The same for a graph that has grown, where names have been checked, and some may have come to mean
+    /// nothing.
+    pub(crate) fn follow(mut self, selection: &Selection) -> Self {
+        self.selection = selection.clone();
+        let meant = |graph: &Self, names: &[String]| -> BTreeSet<NodeId> {
+            names.iter().flat_map(|name| graph.meant(name)).collect()
+        };
+        for (names, reuse) in [(&selection.frozen, Reuse::Last), (&selection.force, Reuse::Never)] {
+            for id in meant(&self, names) {
+                Arc::make_mut(&mut self.nodes[id.0]).reuse = reuse;
+            }
+        }
+        let alone = !selection.only.is_empty();
+        let names = if alone { &selection.only } else { &selection.until };
+        if names.is_empty() {
+            return self;
+        }
+        let targets = meant(&self, names);
+        let kept = self.needed(&targets, names);
+        for id in kept.nodes.difference(&targets).filter(|_| alone) {
+            let node = Arc::make_mut(&mut self.nodes[id.0]);
+            if node.reuse == Reuse::SameKey {
+                node.reuse = Reuse::Needed;
+            }
+        }
+        self.restricted(&kept)
+    }
+
+    /// What these nodes need, and the stages among `names` of which further nodes are not known yet. A frozen
+    /// node needs nothing.
+    fn needed(&self, targets: &BTreeSet<NodeId>, names: &[String]) -> Kept {
+        let mut kept = Kept::default();
+        let mut nodes: Vec<NodeId> = targets.iter().copied().collect();
+        let mut stages: Vec<&Stage> =
+            self.stages.iter().filter(|stage| names.iter().any(|name| may_have(stage, name))).collect();
+        loop {
+            if let Some(id) = nodes.pop() {
+                match self.stand_in(id) {
+                    Some(stand_in) => stages.extend(self.stages.iter().filter(|s| s.name == stand_in.stage)),
+                    None if kept.nodes.insert(id) && self.node(id).reuse != Reuse::Last => {
+                        nodes.extend(self.upstream(id));
+                    }
+                    None => {}
                 }
+            } else if let Some(stage) = stages.pop() {
+                if stage.unknown.is_empty() || !kept.unknown.insert(stage.name.clone()) {
+                    continue;
+                }
+                // What decides about its nodes, and what they will read as far as that is known.
+                let deciding = self.stages.iter().filter(|other| stage.unknown.contains(&other.name));
+                for other in deciding {
+                    nodes.extend(other.nodes.iter().copied().map(NodeId));
+                    stages.push(other);
+                }
+                let stand_ins = self.stand_ins.iter().filter(|node| node.stage == stage.name);
+                let sources = stand_ins.flat_map(|node| node.inputs.iter().flat_map(|(_, sources)| sources));
+                nodes.extend(sources.filter_map(|source| source.from.output()).map(|(node, _)| node));
+            } else {
+                return kept;
             }
         }
-        Ok(self.restricted(&kept))
     }
 
-    /// These nodes and all that they need. A frozen node needs nothing.
-    #[must_use]
-    pub fn needed(&self, targets: &BTreeSet<NodeId>) -> BTreeSet<NodeId> {
-        let mut needed = targets.clone();
-        let mut todo: Vec<NodeId> = targets.iter().copied().collect();
-        while let Some(id) = todo.pop() {
-            if self.node(id).reuse != Reuse::Last {
-                todo.extend(self.upstream(id).filter(|upstream| needed.insert(*upstream)));
-            }
-        }
-        needed
+    /// The node that stands for those of a stage which are not known, by number.
+    fn stand_in(&self, id: NodeId) -> Option<&Node> {
+        self.stand_ins.get(id.0.checked_sub(self.nodes.len())?).map(AsRef::as_ref)
     }
 
-    /// The graph of these nodes alone. They must contain what each needs.
-    #[must_use]
-    pub fn restricted(mut self, kept: &BTreeSet<NodeId>) -> Self {
-        let mut numbers: Vec<Option<NodeId>> = vec![None; self.nodes.len()];
-        for (new, old) in kept.iter().enumerate() {
+    /// The graph of what is kept alone.
+    fn restricted(mut self, kept: &Kept) -> Self {
+        let stands = |node: &Arc<Node>| kept.unknown.contains(&node.stage);
+        let mut numbers: Vec<Option<NodeId>> = vec![None; self.nodes.len() + self.stand_ins.len()];
+        let behind = self.stand_ins.iter().enumerate().filter(|(_, node)| stands(node));
+        let behind = behind.map(|(number, _)| NodeId(self.nodes.len() + number));
+        for (new, old) in kept.nodes.iter().copied().chain(behind).enumerate() {
             numbers[old.0] = Some(NodeId(new));
         }
         let mut number = 0;
@@ -158,18 +200,16 @@ impl Graph {
             number += 1;
             numbers[number - 1].is_some()
         });
-        for (_, sources) in self.nodes.iter_mut().flat_map(|node| &mut node.inputs) {
-            // Only what a frozen node once read can be gone: it reads nothing any more.
-            sources.retain_mut(|source| match &mut source.from {
-                Origin::Output { node, .. } => match numbers[node.0] {
-                    Some(new) => {
-                        *node = new;
-                        true
-                    }
-                    None => false,
-                },
-                Origin::External { .. } => true,
-            });
+        self.stand_ins.retain(stands);
+        for node in self.nodes.iter_mut().chain(&mut self.stand_ins) {
+            for (_, sources) in &mut Arc::make_mut(node).inputs {
+                // Only what a frozen node once read can be gone: it reads nothing any more.
+                sources
+                    .retain(|source| source.from.output().is_none_or(|(node, _)| numbers[node.0].is_some()));
+                for source in sources {
+                    source.from.renumber(|node| numbers[node.0].unwrap_or(node));
+                }
+            }
         }
         let mut dag = DiGraph::with_capacity(self.nodes.len(), self.dag.edge_count());
         for number in 0..self.nodes.len() {
@@ -182,15 +222,34 @@ impl Graph {
             }
         }
         self.dag = dag;
-        let before = |end: usize| numbers[..end].iter().flatten().count();
-        self.stages = self
-            .stages
-            .into_iter()
-            .map(|stage| Stage { nodes: before(stage.nodes.start)..before(stage.nodes.end), ..stage })
-            .filter(|stage| !stage.nodes.is_empty())
-            .collect();
+        for stage in &mut self.stages {
+            stage.nodes = stage.nodes.iter().filter_map(|number| numbers[*number]).map(|id| id.0).collect();
+            if !kept.unknown.contains(&stage.name) {
+                stage.unknown.clear();
+            }
+        }
+        self.stages.retain(|stage| !stage.nodes.is_empty() || !stage.unknown.is_empty());
+        let number = |(node, port): (NodeId, String)| Some((numbers[node.0]?, port));
+        let questions = std::mem::take(&mut self.questions);
+        if !kept.unknown.is_empty() {
+            self.questions = questions.into_iter().filter_map(number).collect();
+        }
         let stages: Vec<&str> = self.stages.iter().map(|stage| stage.name.as_str()).collect();
         self.report.retain(|(stage, _)| stages.contains(&stage.as_str()));
         self
     }
+}
+
+/// What is left of a graph.
+#[derive(Default)]
+struct Kept {
+    nodes: BTreeSet<NodeId>,
+    /// The stages of which further nodes become known later.
+    unknown: BTreeSet<String>,
+}
+
+/// Whether a name is that of a stage of which further nodes become known later, or may be that of one of them.
+fn may_have(stage: &Stage, name: &str) -> bool {
+    let within = name.strip_prefix(&stage.name).is_some_and(|rest| rest.starts_with('['));
+    !stage.unknown.is_empty() && (stage.name == name || within)
 }

@@ -333,3 +333,32 @@ fn a_relation_to_a_wrong_parameter_is_left_for_when_it_is_right() {
         assert!(text.contains("1 problem found") && !text.contains(relation), "{text}");
     }
 }
+
+#[test]
+fn axes_from_outputs_are_checked_before_the_run() {
+    let study = |axis: &str, input: &str| {
+        format!(
+            r#"
+flow: 1
+name: study
+stages:
+  split:
+    uses: exec/run
+    with: {{ run: "mkdir ${{{{ outputs.parts }}}}; echo > ${{{{ outputs.history }}}}" }}
+    outputs: {{ parts: folder, history: table }}
+  cell:
+    uses: demo/grep
+    matrix: {{ part: {axis} }}
+    inputs: {{ text: {input} }}
+    with: {{ contain: x }}
+  files:
+    uses: demo/grep
+    matrix: {{ part: {{ files: study.yaml }} }}
+    inputs: {{ text: {input} }}
+    with: {{ contains: x }}
+"#
+        )
+    };
+    insta::assert_snapshot!(problems(&study("{ from: split.history, at: x }", "matrix.prat")));
+    insta::assert_snapshot!(problems(&study("{ from: spilt.parts }", "matrix.part")));
+}

@@ -132,7 +132,7 @@ with:
         .iter()
         .filter_map(|(_, sources)| match &sources[0].from {
             Origin::External { kind, .. } => Some(kind.to_string()),
-            Origin::Output { .. } => None,
+            Origin::Output { .. } | Origin::Entry { .. } => None,
         })
         .collect();
     assert_eq!(kinds, ["file", "folder", "file"]);

@@ -32,7 +32,7 @@ pub(crate) fn reset_peak_rss() {
 /// The most memory that the process has held, in bytes.
 pub(crate) fn peak_rss() -> u64 {
     #[cfg(target_os = "linux")]
-    if let Some(kib) = std::fs::read_to_string("/proc/self/status").ok().and_then(|status| {
+    if let Some(kib) = crate::processes::told("/proc/self/status").and_then(|status| {
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
         line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
     }) {

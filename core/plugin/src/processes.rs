@@ -82,10 +82,18 @@ pub fn kill_found(find: impl Fn() -> Vec<Pid>) {
     }
 }
 
+/// What the system tells in a file of its own. Such files are made anew at each read, so one read must do.
+pub(crate) fn told(path: &str) -> Option<String> {
+    let mut buffer = vec![0; 8192];
+    let length = std::io::Read::read(&mut std::fs::File::open(path).ok()?, &mut buffer).ok()?;
+    buffer.truncate(length);
+    String::from_utf8(buffer).ok()
+}
+
 /// The memory that a process holds, in bytes; 0 where the system does not tell.
 #[must_use]
 pub fn resident(id: Pid) -> u64 {
-    let statm = std::fs::read_to_string(format!("/proc/{id}/statm")).unwrap_or_default();
+    let statm = told(&format!("/proc/{id}/statm")).unwrap_or_default();
     let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten().unwrap_or(4096);
     let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0);
     pages * page.unsigned_abs()

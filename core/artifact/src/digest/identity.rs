@@ -60,12 +60,39 @@ pub fn of(kind: Kind, path: &Path) -> Result<Identity> {
             let value = metrics::read_metrics(path)?;
             tagged(path, "flow metrics 1", Some(json::canonical(value.into())))
         }
-        Kind::Folder => folder(path, "flow folder 1"),
+        Kind::Folder => folder(path, FOLDER),
         Kind::Figure => figure::Figures::open(path).and_then(|_| folder(path, "flow figure 1")),
         Kind::Model => of_model(path),
         Kind::Dataset => of_dataset(path),
     }
 }
+
+/// The digest of an entry of a folder, from the folder's files: what [`of`] gives for the entry's path. `None` where
+/// that takes more than bytes; inside, `None` if there is no such entry of this kind.
+#[must_use]
+#[allow(clippy::option_option, reason = "not to be told, and not there, are two answers")]
+pub fn entry(kind: Kind, files: &[FileHash], name: &str) -> Option<Option<Digest>> {
+    match kind {
+        Kind::File => Some(files.iter().find(|file| file.path == name).map(|file| file.hash)),
+        Kind::Folder => {
+            let mut hasher = Hasher::new_derive_key(FOLDER);
+            let mut found = false;
+            for file in files {
+                let below = file.path.strip_prefix(name).and_then(|rest| rest.strip_prefix('/'));
+                if let Some(below) = below {
+                    found = true;
+                    text(&mut hasher, below);
+                    hasher.update(file.hash.as_bytes());
+                }
+            }
+            Some(found.then(|| hasher.finalize().into()))
+        }
+        _ => None,
+    }
+}
+
+/// What the digests of folders begin with.
+const FOLDER: &str = "flow folder 1";
 
 fn file(path: &Path) -> Result<Identity> {
     if path.is_dir() {

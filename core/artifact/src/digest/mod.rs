@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 pub(crate) use identity::list;
-pub use identity::{FileHash, Identity, of};
+pub use identity::{FileHash, Identity, entry, of};
 use serde::{Deserialize, Serialize};
 
 /// A BLAKE3 hash that names content. Written as 64 hexadecimal digits.

@@ -200,6 +200,11 @@ impl Diagnostics {
         u32::try_from(self.sources.len() - 1).unwrap_or(u32::MAX)
     }
 
+    /// The texts without the problems.
+    pub(crate) fn texts(&self) -> Self {
+        Self { sources: self.sources.clone(), ..Self::default() }
+    }
+
     /// The text of a source.
     pub(crate) fn text(&self, source: u32) -> &str {
         self.sources.get(source as usize).map_or("", |source| source.text.as_str())
@@ -228,6 +233,19 @@ impl Diagnostics {
         let mut sorted: Vec<&Diagnostic> = self.list.iter().collect();
         sorted.sort_by_key(|d| d.primary.as_ref().map(|label| label.span));
         sorted
+    }
+
+    /// The problems as a line each: place, message, and what to do.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let line = |problem: &Diagnostic| {
+            let place = problem.primary.as_ref().and_then(|label| render::place(self, label));
+            let place = place.map(|place| format!("{place}: ")).unwrap_or_default();
+            let more = problem.notes.iter().chain(&problem.help);
+            let more: String = more.map(|text| format!("; {text}")).collect();
+            format!("{place}{}{more}", problem.message)
+        };
+        self.sorted().into_iter().map(line).collect()
     }
 
     fn repeats_of(&self, diagnostic: &Diagnostic) -> usize {

@@ -60,6 +60,12 @@ pub(super) fn diagnostic(f: &mut Formatter<'_>, all: &Diagnostics, problem: &Dia
     Ok(())
 }
 
+/// `study.yaml:7:3`.
+pub(super) fn place(all: &Diagnostics, label: &Label) -> Option<String> {
+    let Place { name, line, column, .. } = Place::of(all.sources.get(label.span.source as usize)?, label);
+    Some(format!("{}:{line}:{column}", printable(name)))
+}
+
 fn separator(f: &mut Formatter<'_>, gutter: usize, due: &mut bool) -> fmt::Result {
     if std::mem::take(due) { writeln!(f, "{:gutter$} {BLUE}|{RESET}", "") } else { Ok(()) }
 }

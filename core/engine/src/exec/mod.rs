@@ -8,6 +8,7 @@
 
 mod operation;
 pub(crate) mod shell;
+mod simple;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use flow_plugin::{Context, Error, Operation, Result, Spec, processes};
@@ -15,6 +15,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use super::simple::{self, Open, Simple};
 use super::{Command, PASSED, Piece, Symbol};
 use crate::expr::in_text;
 
@@ -38,11 +39,7 @@ impl Operation for Run {
     }
 
     fn run(&self, command: Command, context: &Context) -> Result<()> {
-        let mut program = prepare(&command, context)?;
-        let name = program.get_program().to_owned();
-        let starting = processes::starting();
-        let child = program.spawn().map_err(|error| not_started(&name, &error))?;
-        drop(starting);
+        let child = start(&command, context)?;
         let group = Pid::from_raw(child.id().cast_signed());
         let cancel = context.on_cancel(move || {
             // An error means that it has ended already.
@@ -97,48 +94,112 @@ clean:
   outputs: { clean: file }
 ```";
 
-/// The program, its arguments and its environment.
-fn prepare(command: &Command, context: &Context) -> Result<std::process::Command> {
+/// Starts the command.
+fn start(command: &Command, context: &Context) -> Result<Child> {
     let folder = command.folder.as_deref().unwrap_or(Path::new("."));
-    let mut shell = None;
-    let mut program = match &command.run {
+    match &command.run {
         super::Run::Shell(pieces) => {
             let bash = find(OsStr::new("bash"), folder)?;
-            let mut program = std::process::Command::new(&bash);
-            shell = Some(bash);
+            if let Some(simple) = simple::read(pieces).filter(|_| !tells_the_shell(command))
+                && let Some(child) = without_shell(&simple, &bash, command, context)?
+            {
+                return Ok(child);
+            }
+            let mut program = bare(&bash);
             let (script, values) = script(pieces, command, context)?;
             // The name is what bash puts before its messages.
             program.args(["-euo", "pipefail", "-c"]).arg(script).arg(context.node()).args(values);
-            program
+            // Without SHELL bash would look the user up.
+            program.env("SHELL", &bash);
+            surround(&mut program, folder, command, context);
+            spawn(&mut program).map_err(|error| not_started(bash.as_os_str(), &error))
         }
         super::Run::Arguments(arguments) => {
-            let mut words = Vec::with_capacity(arguments.len());
-            for pieces in arguments {
-                words.extend(argument(pieces, command, context)?);
-            }
-            let mut words = words.into_iter();
-            let name = words.next().ok_or_else(|| Error::bad_input("the command is empty"))?;
-            let mut program = std::process::Command::new(find(&name, folder)?);
-            program.args(words);
-            program
+            let words = arguments_of(arguments, command, context)?;
+            let (name, rest) = words.split_first().ok_or_else(|| Error::bad_input("the command is empty"))?;
+            let mut program = bare(find(name, folder)?);
+            program.args(rest);
+            surround(&mut program, folder, command, context);
+            spawn(&mut program).map_err(|error| not_started(program.get_program(), &error))
         }
-    };
+    }
+}
+
+/// Whether the variables that the stage lists change what bash does with a line.
+fn tells_the_shell(command: &Command) -> bool {
+    let is_of_shell =
+        |name: &String| name.starts_with("BASH") || name == "SHELLOPTS" || name == "POSIXLY_CORRECT";
+    command.env.keys().any(is_of_shell)
+}
+
+/// Starts what needs no shell. `None` where something is wrong with it: the shell says what.
+fn without_shell(
+    simple: &Simple,
+    bash: &Path,
+    command: &Command,
+    context: &Context,
+) -> Result<Option<Child>> {
+    let folder = command.folder.as_deref().unwrap_or(Path::new("."));
+    let words = arguments_of(&simple.words, command, context)?;
+    let Some((name, rest)) = words.split_first() else { return Ok(None) };
+    let Some(path) = super::find_program(name, folder) else { return Ok(None) };
+    let mut program = bare(path);
+    std::os::unix::process::CommandExt::arg0(&mut program, name);
+    program.args(rest);
+    // As bash would have set them.
+    program.env("SHELL", bash).env("PWD", folder.canonicalize()?);
+    surround(&mut program, folder, command, context);
+    for (open, pieces) in &simple.files {
+        let [file] = &argument(pieces, command, context)?[..] else { return Ok(None) };
+        let mut options = std::fs::OpenOptions::new();
+        match open {
+            Open::Read => options.read(true),
+            Open::Write => options.write(true).create(true).truncate(true),
+            Open::Append => options.append(true).create(true),
+        };
+        let Ok(file) = options.open(folder.join(file)) else { return Ok(None) };
+        match open {
+            Open::Read => program.stdin(file),
+            Open::Write | Open::Append => program.stdout(file),
+        };
+    }
+    Ok(spawn(&mut program).ok())
+}
+
+fn arguments_of(arguments: &[Vec<Piece>], command: &Command, context: &Context) -> Result<Vec<OsString>> {
+    let mut words = Vec::with_capacity(arguments.len());
+    for pieces in arguments {
+        words.extend(argument(pieces, command, context)?);
+    }
+    Ok(words)
+}
+
+fn spawn(program: &mut std::process::Command) -> io::Result<Child> {
+    let _starting = processes::starting();
+    program.spawn()
+}
+
+/// A program that sees no environment variables yet.
+fn bare(path: impl AsRef<OsStr>) -> std::process::Command {
+    let mut program = std::process::Command::new(path);
+    program.env_clear();
+    program
+}
+
+/// Sets what the program sees beside its arguments.
+fn surround(program: &mut std::process::Command, folder: &Path, command: &Command, context: &Context) {
     let threads = context.threads().to_string();
     program
         .current_dir(folder)
-        .env_clear()
         .envs(PASSED.iter().filter_map(|name| Some((*name, std::env::var_os(name)?))))
-        // Without it bash would look the user up.
-        .envs(shell.map(|shell| ("SHELL", shell)))
         .envs(THREADS.iter().map(|name| (*name, &threads)))
         .envs(command.env.iter().filter_map(|(name, value)| Some((name, value.as_ref()?))));
     for (name, _) in command.env.iter().filter(|(_, value)| value.is_none()) {
         program.env_remove(name);
     }
     // Standard output of a worker is its standard error, which is the node's log.
-    std::os::unix::process::CommandExt::process_group(&mut program, 0);
+    std::os::unix::process::CommandExt::process_group(program, 0);
     program.stdin(Stdio::null()).stdout(Stdio::inherit()).stderr(Stdio::inherit());
-    Ok(program)
 }
 
 /// What libraries read to know how many threads to start.

@@ -4,10 +4,10 @@ pub(crate) mod layout;
 mod svg;
 mod text;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write;
 
-use crate::graph::{Graph, Origin};
+use crate::graph::Graph;
 
 pub use svg::svg;
 pub use text::text;
@@ -36,6 +36,8 @@ pub struct Item {
     pub nodes: usize,
     /// Its axes and their values, as text.
     pub axes: Vec<(String, Vec<String>)>,
+    /// Further nodes may become known.
+    pub more: bool,
 }
 
 /// An arrow: data that flows, or an order that `needs` asks for.
@@ -57,12 +59,14 @@ impl View {
             name: stage.name.clone(),
             operation: stage.operation.clone(),
             nodes: stage.nodes.len(),
-            axes: axes(graph, stage.nodes.clone()),
+            axes: axes(graph, &stage.nodes),
+            more: !stage.unknown.is_empty(),
         });
-        let mut of = vec![0; graph.nodes.len()];
-        for (number, stage) in graph.stages.iter().enumerate() {
-            of[stage.nodes.clone()].fill(number);
-        }
+        let stages: HashMap<&str, usize> =
+            graph.stages.iter().enumerate().map(|(number, stage)| (stage.name.as_str(), number)).collect();
+        let all = graph.nodes.iter().chain(&graph.stand_ins);
+        let of: Vec<usize> =
+            all.map(|node| stages.get(node.stage.as_str()).copied().unwrap_or_default()).collect();
         let (boxes, arrows) = (boxes.collect(), arrows(graph, &of));
         Self { name: graph.name.clone(), boxes, arrows, nodes: graph.nodes.len() }
     }
@@ -75,6 +79,7 @@ impl View {
             operation: node.operation.clone(),
             nodes: 1,
             axes: Vec::new(),
+            more: false,
         });
         let of: Vec<usize> = (0..graph.nodes.len()).collect();
         let (boxes, arrows) = (boxes.collect(), arrows(graph, &of));
@@ -99,11 +104,11 @@ type Key = (usize, usize, usize, Option<(String, String)>);
 fn arrows(graph: &Graph, of: &[usize]) -> Vec<Arrow> {
     let mut found: BTreeMap<Key, bool> = BTreeMap::new();
     let mut joined: HashSet<(usize, usize)> = HashSet::new();
-    for (number, node) in graph.nodes.iter().enumerate() {
+    for (number, node) in graph.nodes.iter().chain(&graph.stand_ins).enumerate().take(of.len()) {
         for (place, (input, sources)) in node.inputs.iter().enumerate() {
             let mut counts: BTreeMap<(usize, &str), usize> = BTreeMap::new();
             for source in sources {
-                if let Origin::Output { node, port } = &source.from {
+                if let Some((node, port)) = source.from.output() {
                     *counts.entry((of[node.0], port)).or_default() += 1;
                 }
             }
@@ -132,10 +137,10 @@ fn arrows(graph: &Graph, of: &[usize]) -> Vec<Arrow> {
 }
 
 /// The values of each axis that occurs in some nodes, in order of appearance.
-fn axes(graph: &Graph, nodes: std::ops::Range<usize>) -> Vec<(String, Vec<String>)> {
+fn axes(graph: &Graph, nodes: &[usize]) -> Vec<(String, Vec<String>)> {
     let mut axes: Vec<(String, Vec<String>)> = Vec::new();
     let mut seen = HashSet::new();
-    for node in &graph.nodes[nodes] {
+    for node in nodes.iter().map(|number| &graph.nodes[*number]) {
         for (axis, value) in &node.coordinates {
             let value = crate::workflow::label(value);
             if !seen.insert((axis.clone(), value.clone())) {
@@ -150,9 +155,11 @@ fn axes(graph: &Graph, nodes: std::ops::Range<usize>) -> Vec<(String, Vec<String
     axes
 }
 
-/// `train ×4`.
+/// `train ×4`; `cell ×?` where that is not known yet.
 fn title(item: &Item) -> String {
     match item.nodes {
+        0 if item.more => format!("{} ×?", item.name),
+        nodes if item.more => format!("{} ×{nodes} or more", item.name),
         0 => format!("{} (off)", item.name),
         1 => item.name.clone(),
         nodes => format!("{} ×{nodes}", item.name),

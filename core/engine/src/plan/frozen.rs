@@ -66,7 +66,7 @@ fn result(graph: &Graph, store: &Store, id: NodeId, key: Digest) -> Result<Resul
     let (Some(hit), Some(computation)) = (store.lookup(&key)?, store.computation(&key)?) else {
         return Ok(Err("its last result is gone from the store".to_owned()));
     };
-    for port in &graph.node(id).outputs {
+    for port in graph.node(id).outputs.iter() {
         let Some(output) = hit.outputs.iter().find(|output| output.port == port.name) else {
             return Ok(Err(format!("its last result has no output `{}`", port.name)));
         };

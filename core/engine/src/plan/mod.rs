@@ -24,7 +24,9 @@ pub(crate) use history::History;
 pub(crate) use resolve::{Input, Ports, Resolver};
 
 use crate::catalog::Catalog;
-use crate::graph::{Graph, NodeId, Origin, Reuse};
+use crate::diagnostics::Diagnostics;
+use crate::graph::{Graph, NodeId, Reuse};
+use crate::growth;
 use crate::run::publish;
 
 /// What will be done about a node.
@@ -39,6 +41,8 @@ pub enum State {
     Frozen,
     /// It is switched off by a condition.
     Off,
+    /// Not a node: further ones of a stage become known only when others have ended.
+    Unknown,
 }
 
 /// What is planned for one node.
@@ -99,6 +103,9 @@ pub enum Error {
     /// Nodes that would have to be computed, and were left out: one line each.
     #[error("{}", .0.join("\n"))]
     LeftOut(Vec<String>),
+    /// What is wrong with nodes that are known from outputs in the store.
+    #[error(transparent)]
+    Growth(Diagnostics),
 }
 
 /// What is known of a node while planning.
@@ -113,8 +120,9 @@ struct Known {
 /// # Errors
 /// When the store fails, or an external input cannot be read.
 pub fn plan(graph: &Graph, catalog: &Catalog, store: &Store) -> Result<Plan, Error> {
+    let graph = &*growth::known(graph, catalog, store)?;
     let mut resolver = Resolver::new(graph, catalog);
-    resolver.check_externals(store)?;
+    resolver.check_externals(store, &graph.nodes)?;
     let history = History::new(store, &graph.name)?;
     let _snapshot = store.snapshot()?;
     let frozen = frozen::find(graph, store)?;
@@ -127,21 +135,25 @@ pub fn plan(graph: &Graph, catalog: &Catalog, store: &Store) -> Result<Plan, Err
         planner.require_inputs(id)?;
     }
     planner.refuse_left_out()?;
-    let mut known = planner.known.into_values().map(|known| known.planned);
+    let mut known = planner.known;
     let mut nodes = Vec::with_capacity(graph.nodes.len());
     for stage in &graph.stages {
-        nodes.extend(known.by_ref().take(stage.nodes.len()));
-        nodes.extend(stage.off.iter().map(|(name, reason)| Planned {
+        let own = stage.nodes.iter().filter_map(|number| known.remove(&NodeId(*number)));
+        nodes.extend(own.map(|known| known.planned));
+        let absent = |name: &String, state, reason: &String| Planned {
             node: name.clone(),
             stage: stage.name.clone(),
-            state: State::Off,
-            certain: true,
+            state,
+            certain: state == State::Off,
             reason: reason.clone(),
             key: None,
             wall_s: None,
             files: Vec::new(),
             computation: None,
-        }));
+        };
+        nodes.extend(stage.off.iter().map(|(name, reason)| absent(name, State::Off, reason)));
+        let why = stage.why_unknown();
+        nodes.extend(why.map(|reason| absent(&stage.name, State::Unknown, &reason)));
     }
     Ok(Plan { nodes })
 }
@@ -206,7 +218,7 @@ impl Planner<'_> {
             });
         }
         if let Some(hit) = hit {
-            if let Some(reason) = publish::gone(self.store, self.graph, id, &hit.outputs)? {
+            if let Some(reason) = gone(self.store, self.graph, id, &hit.outputs)? {
                 let planned = planned(State::Run, true, reason, Some(hit.usage));
                 return Ok(Known { planned, outputs: Some(hit.outputs), ports });
             }
@@ -231,11 +243,11 @@ impl Planner<'_> {
         let (mut names, mut seen) = (Vec::new(), HashSet::new());
         for (_, sources) in &self.graph.node(id).inputs {
             for source in sources {
-                if let Origin::Output { node, port } = &source.from
-                    && self.known.get(node).is_none_or(|known| known.outputs.is_none())
+                if let Some((node, port)) = source.from.output()
+                    && self.known.get(&node).is_none_or(|known| known.outputs.is_none())
                     && seen.insert((node, port))
                 {
-                    names.push(format!("{}.{port}", self.graph.node(*node).name));
+                    names.push(format!("{}.{port}", self.graph.node(node).name));
                 }
             }
         }
@@ -259,7 +271,7 @@ impl Planner<'_> {
         let mut gone = Vec::new();
         for input in ports.iter().flat_map(|(_, inputs)| inputs) {
             if let Some((node, port)) = &input.output
-                && let Err(error) = self.store.check_artifact(&input.digest)
+                && let Err(error) = self.store.check_artifact(&input.artifact())
             {
                 gone.push((*node, missing(port, error)?));
             }
@@ -286,6 +298,19 @@ impl Planner<'_> {
             })
             .collect();
         if lines.is_empty() { Ok(()) } else { Err(Error::LeftOut(lines)) }
+    }
+}
+
+/// Why a node whose result is known has to run all the same: something needs an output that is gone.
+pub(crate) fn gone(
+    store: &Store,
+    graph: &Graph,
+    id: NodeId,
+    outputs: &[OutputRecord],
+) -> Result<Option<String>, flow_store::Error> {
+    match publish::gone(store, graph, id, outputs)? {
+        Some(reason) => Ok(Some(reason)),
+        None => growth::gone(store, graph, id, outputs),
     }
 }
 

@@ -230,6 +230,7 @@ mod tests {
             output: None,
             path: None,
             coordinates: None,
+            within: None,
         };
         let text = difference(&before, &Now { recipe: &recipe, ports: Some(&vec![("x".into(), vec![new])]) });
         assert!(text.starts_with("input data changed: x from geology.reservoirs ("), "{text}");

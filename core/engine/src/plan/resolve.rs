@@ -1,8 +1,11 @@
 //! From a node's connections to its key.
 
 use std::cell::OnceCell;
+use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use flow_plugin::artifact::digest::{self, FileHash};
 use flow_plugin::{Digest, Kind, Multiplicity};
 use flow_store::{InputRecord, OutputRecord, Recipe, Store};
 use serde_json::{Map, Value};
@@ -10,7 +13,7 @@ use serde_json::{Map, Value};
 use super::Error;
 use crate::catalog::Catalog;
 use crate::external::Externals;
-use crate::graph::{Graph, NodeId, Origin, Reuse};
+use crate::graph::{Graph, Node, NodeId, Origin, Reuse};
 use crate::key::{self, Item};
 
 /// One input of a node, now that its content is known.
@@ -24,6 +27,27 @@ pub(crate) struct Input {
     pub(crate) path: Option<PathBuf>,
     /// The coordinates of an item of a collection.
     pub(crate) coordinates: Option<Map<String, Value>>,
+    /// For an entry of a folder that is in the store: that folder, and the entry's name.
+    pub(crate) within: Option<(Digest, String)>,
+}
+
+impl Input {
+    /// Where it lies: outside, or in the store.
+    ///
+    /// # Errors
+    /// When it is gone from the store.
+    pub(crate) fn locate(&self, store: &Store) -> Result<PathBuf, flow_store::Error> {
+        match (&self.path, &self.within) {
+            (Some(path), _) => Ok(path.clone()),
+            (None, Some((folder, name))) => Ok(store.artifact_path(folder)?.join(name)),
+            (None, None) => store.artifact_path(&self.digest),
+        }
+    }
+
+    /// The artifact in the store that it is, or is in.
+    pub(crate) fn artifact(&self) -> Digest {
+        self.within.as_ref().map_or(self.digest, |(folder, _)| *folder)
+    }
 }
 
 /// The inputs of a node, by port in order.
@@ -35,19 +59,27 @@ pub(crate) struct Resolver<'a> {
     catalog: &'a Catalog,
     externals: Externals,
     recipes: Vec<OnceCell<Recipe>>,
+    /// By folder in the store: its files.
+    folders: HashMap<Digest, Vec<FileHash>>,
 }
 
 impl<'a> Resolver<'a> {
     pub(crate) fn new(graph: &'a Graph, catalog: &'a Catalog) -> Self {
         let recipes = graph.nodes.iter().map(|_| OnceCell::new()).collect();
-        Self { graph, catalog, externals: Externals::default(), recipes }
+        Self { graph, catalog, externals: Externals::default(), recipes, folders: HashMap::new() }
     }
 
-    /// Reads every external input, and reports all that cannot be read together.
-    pub(crate) fn check_externals(&mut self, store: &Store) -> Result<(), Error> {
+    /// Goes on with a graph that has grown.
+    pub(crate) fn grow(&mut self, graph: &'a Graph) {
+        self.graph = graph;
+        self.recipes.resize_with(graph.nodes.len(), OnceCell::new);
+    }
+
+    /// Reads every external input of some nodes, and reports all that cannot be read together.
+    pub(crate) fn check_externals(&mut self, store: &Store, nodes: &[Arc<Node>]) -> Result<(), Error> {
         let mut problems = Vec::new();
         // A frozen node reads nothing.
-        for node in self.graph.nodes.iter().filter(|node| node.reuse != Reuse::Last) {
+        for node in nodes.iter().filter(|node| node.reuse != Reuse::Last) {
             for source in node.inputs.iter().flat_map(|(_, sources)| sources) {
                 if let Origin::External { path, kind } = &source.from
                     && let Err(problem) = self.externals.digest(store, path, *kind)
@@ -78,24 +110,67 @@ impl<'a> Resolver<'a> {
             let mut inputs = Vec::with_capacity(sources.len());
             for source in sources {
                 let coordinates = many.then(|| source.coordinates.clone()).filter(|map| !map.is_empty());
-                let (digest, kind, output, path) = match &source.from {
+                let made = |node: &NodeId, port: &String| {
+                    outputs(*node).and_then(|outputs| outputs.iter().find(|output| output.port == *port))
+                };
+                let input = match &source.from {
                     Origin::Output { node, port } => {
-                        let found = outputs(*node)
-                            .and_then(|outputs| outputs.iter().find(|output| output.port == *port));
-                        let Some(found) = found else { return Ok(None) };
-                        (found.digest, found.kind, Some((*node, port.clone())), None)
+                        let Some(found) = made(node, port) else { return Ok(None) };
+                        let output = Some((*node, port.clone()));
+                        let (digest, kind) = (found.digest, found.kind);
+                        Input { digest, kind, output, path: None, coordinates, within: None }
+                    }
+                    Origin::Entry { node, port, name, kind } => {
+                        let Some(folder) = made(node, port).map(|found| found.digest) else {
+                            return Ok(None);
+                        };
+                        let Some(digest) = self.entry(store, folder, name, *kind)? else { return Ok(None) };
+                        let output = Some((*node, port.clone()));
+                        let within = Some((folder, name.clone()));
+                        Input { digest, kind: *kind, output, path: None, coordinates, within }
                     }
                     Origin::External { path, kind } => {
                         let digest = self.externals.digest(store, path, *kind);
                         let digest = digest.map_err(|problem| Error::Inputs(vec![problem]))?;
-                        (digest, *kind, None, Some(path.clone()))
+                        let path = Some(path.clone());
+                        Input { digest, kind: *kind, output: None, path, coordinates, within: None }
                     }
                 };
-                inputs.push(Input { digest, kind, output, path, coordinates });
+                inputs.push(input);
             }
             ports.push((name.clone(), inputs));
         }
         Ok(Some(ports))
+    }
+
+    /// The digest of an entry of a folder in the store, if it can be told.
+    fn entry(
+        &mut self,
+        store: &Store,
+        folder: Digest,
+        name: &str,
+        kind: Kind,
+    ) -> Result<Option<Digest>, Error> {
+        let files = match self.folders.entry(folder) {
+            std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
+            std::collections::hash_map::Entry::Vacant(place) => match store.artifact_files(&folder) {
+                Ok(files) => place.insert(files),
+                Err(flow_store::Error::Unavailable { .. }) => return Ok(None),
+                Err(error) => return Err(error.into()),
+            },
+        };
+        if let Some(digest) = digest::entry(kind, files, name) {
+            return Ok(digest);
+        }
+        // Kinds whose digest is over what they mean, not over their bytes: it has to be read.
+        match store.artifact_path(&folder) {
+            Ok(path) => {
+                let digest = self.externals.digest(store, &path.join(name), kind);
+                digest.map(Some).map_err(|problem| Error::Inputs(vec![problem]))
+            }
+            Err(flow_store::Error::Unavailable { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     pub(crate) fn recipe(&self, id: NodeId) -> &Recipe {
@@ -136,7 +211,10 @@ pub(crate) fn records(graph: &Graph, ports: &Ports) -> Vec<InputRecord> {
             index,
             digest: input.digest,
             from: match (&input.output, &input.path) {
-                (Some((node, port)), _) => format!("{}.{port}", graph.node(*node).name),
+                (Some((node, port)), _) => {
+                    let entry = input.within.as_ref().map(|(_, name)| format!("/{name}"));
+                    format!("{}.{port}{}", graph.node(*node).name, entry.unwrap_or_default())
+                }
                 (None, Some(path)) => path.to_string_lossy().into_owned(),
                 (None, None) => String::new(),
             },

@@ -31,9 +31,10 @@ pub fn gather(store: &Store, run: &str, graph: &Graph, path: PathBuf) -> flow_st
     edges.dedup();
     let started = record.as_ref().map_or(0.0, |record| record.start.started);
     let (mut series, mut warnings) = (store.all_series(run)?, store.all_warnings(run)?);
-    let mut nodes = Vec::new();
+    let records = store.nodes(run)?;
+    let mut nodes = Vec::with_capacity(records.len());
     let mut artifacts = Vec::new();
-    for node in store.nodes(run)? {
+    for node in records {
         let Some(&stage) = stages.get(node.stage.as_str()) else { continue };
         for (at, (wanted, port)) in graph.report.iter().enumerate() {
             let output = node.outputs.iter().find(|output| *wanted == node.stage && *port == output.port);

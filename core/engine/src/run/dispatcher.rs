@@ -5,22 +5,22 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use flow_plugin::Digest;
-use flow_store::{Hit, NewComputation, NodeState, RunEnd, RunStatus, Store, Usage};
+use flow_store::{Hit, NodeState, RunStatus, Store};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
-use super::executor::{End, Executor, Report, Stop};
+use super::executor::{Executor, Report, Stop};
+use super::grow::Grown;
 use super::node::{Phase, Progress};
-use super::publish;
 use super::slots::Slots;
 use super::writer::{Ended, Writer, Written};
 use super::{Error, Options, machine};
 use crate::catalog::Catalog;
 use crate::event::{Event, Failure, Summary};
-use crate::exec;
 use crate::graph::{Graph, NodeId, Reuse};
 use crate::plan::{self, Frozen, History, Resolver};
+use crate::workflow::Facts;
 
 /// How long an ended node waits to be written together with others, while there is other work.
 const COMPANY: Duration = Duration::from_millis(20);
@@ -31,6 +31,8 @@ const GROUP: usize = 128;
 /// What a run is made of.
 pub(super) struct Parts<'a> {
     pub(super) graph: &'a Graph,
+    /// The graph as it grows.
+    pub(super) grown: &'a Grown,
     pub(super) catalog: &'a Catalog,
     /// For questions; the writer has a connection of its own.
     pub(super) store: &'a Store,
@@ -43,8 +45,13 @@ pub(super) struct Parts<'a> {
     pub(super) sink: &'a mut dyn FnMut(&Event),
 }
 
-/// Carries a run through, and gives what it came to.
-pub(super) async fn dispatch(parts: Parts<'_>, store: Store, started: f64) -> Result<Summary, Error> {
+/// Carries a run through. What it came to is put into `summary`, also when it had to be given up.
+pub(super) async fn dispatch(
+    parts: Parts<'_>,
+    store: Store,
+    started: f64,
+    summary: &mut Summary,
+) -> Result<(), Error> {
     let (writer, written) = Writer::start(store, parts.run.to_owned())?;
     let (executor, reports) = Executor::new(parts.options.worker.clone());
     let nodes = (0..parts.graph.nodes.len()).map(NodeId);
@@ -79,15 +86,18 @@ pub(super) async fn dispatch(parts: Parts<'_>, store: Store, started: f64) -> Re
         outbox: Vec::new(),
         flush_at: None,
         short: (0.0, 0),
-        unpublished: false,
+        facts: Facts::default(),
+        learnt: BTreeSet::new(),
+        incomplete: false,
     };
     let result = dispatcher.carry_through(reports, written).await;
     dispatcher.executor.end().await;
-    result.and_then(|()| dispatcher.finish(started)).inspect_err(|_| {
-        // Whoever follows the events is told the end in any case.
-        let given_up = dispatcher.summary(RunStatus::Failed, started);
-        (dispatcher.parts.sink)(&Event::RunFinished(given_up));
-    })
+    let finished = result.and_then(|()| dispatcher.finish(started));
+    *summary = match &finished {
+        Ok(summary) => summary.clone(),
+        Err(_) => dispatcher.summary(RunStatus::Failed, started),
+    };
+    finished.map(drop)
 }
 
 pub(super) struct Dispatcher<'a> {
@@ -120,13 +130,18 @@ pub(super) struct Dispatcher<'a> {
     /// The node whose failure ends the run, where one is enough.
     pub(super) gave_up: Option<NodeId>,
     /// Ended nodes that the writer is not told of yet.
-    outbox: Vec<Ended>,
+    pub(super) outbox: Vec<Ended>,
     /// When the writer is to be told of them at the latest.
     pub(super) flush_at: Option<Instant>,
     /// Wall seconds and number of the nodes computed so far.
     pub(super) short: (f64, u32),
-    /// Whether an output could not be put where it was wanted.
-    pub(super) unpublished: bool,
+    /// What is known of outputs that decide which nodes there are.
+    pub(super) facts: Facts,
+    /// The nodes that have made such outputs since the graph last grew.
+    pub(super) learnt: BTreeSet<NodeId>,
+    /// Whether something that the workflow asks for could not be done, beside the nodes: an output could not be
+    /// published, or the graph could not grow.
+    pub(super) incomplete: bool,
 }
 
 impl Dispatcher<'_> {
@@ -187,7 +202,7 @@ impl Dispatcher<'_> {
     }
 
     /// Tells the writer what has ended since the last time.
-    fn flush(&mut self) {
+    pub(super) fn flush(&mut self) {
         self.flush_at = None;
         if !self.outbox.is_empty() {
             self.writer.ended(std::mem::take(&mut self.outbox));
@@ -207,22 +222,27 @@ impl Dispatcher<'_> {
 
     /// Does all that can be done without waiting.
     fn advance(&mut self) -> Result<(), Error> {
-        if !self.goes_on() {
-            return Ok(());
-        }
-        if !self.todo.is_empty() {
-            let store = self.parts.store;
-            let _snapshot = store.snapshot().map_err(Error::Store)?;
-            while let Some(id) = self.todo.pop_front() {
-                self.settle(id)?;
+        while self.goes_on() {
+            if !self.todo.is_empty() {
+                let store = self.parts.store;
+                let _snapshot = store.snapshot().map_err(Error::Store)?;
+                while let Some(id) = self.todo.pop_front() {
+                    self.settle(id)?;
+                }
+            }
+            if !self.claimed.is_empty() && !self.slots.is_full() {
+                self.start_claimed()?;
+            }
+            self.claim();
+            if self.todo.is_empty() && self.growth_is_due() {
+                self.grow()?;
+            }
+            // Nodes that are new, or have to be computed again because an output of theirs is gone.
+            if self.todo.is_empty() {
+                break;
             }
         }
-        if !self.claimed.is_empty() && !self.slots.is_full() {
-            self.start_claimed()?;
-        }
-        self.claim();
-        // Nodes that have to be computed again because an output of theirs is gone.
-        if self.todo.is_empty() { Ok(()) } else { self.advance() }
+        Ok(())
     }
 
     fn start_claimed(&mut self) -> Result<(), Error> {
@@ -265,7 +285,7 @@ impl Dispatcher<'_> {
         match hit {
             Some(hit) if !progress.again && !forced => {
                 progress.ports = Some(ports);
-                match publish::gone(store, graph, id, &hit.outputs).map_err(Error::Store)? {
+                match plan::gone(store, graph, id, &hit.outputs).map_err(Error::Store)? {
                     None => self.cached(id, hit, "its result is in the store"),
                     Some(reason) => {
                         let progress = &mut self.nodes[id.0];
@@ -356,185 +376,6 @@ impl Dispatcher<'_> {
         }
         let node = self.parts.graph.node(id).name.clone();
         (self.parts.sink)(&Event::Log { node, level: level.to_owned(), message });
-    }
-
-    fn work_ended(&mut self, id: NodeId, end: End) {
-        let node = self.parts.graph.node(id);
-        let progress = &mut self.nodes[id.0];
-        if let Some(held) = progress.held.take() {
-            self.slots.give_back(held);
-        }
-        self.open -= 1;
-        match end {
-            End::Done { outputs, usage } => {
-                progress.usage = Usage { cpu_s: usage.cpu_s, wall_s: usage.wall_s, peak_rss: usage.peak_rss };
-                self.short = (self.short.0 + usage.wall_s, self.short.1 + 1);
-                let changed = progress.ports.as_ref().and_then(|p| self.parts.resolver.changed_external(p));
-                if let Some(path) = changed {
-                    let mut failure = Failure::new(format!("input changed while it ran: {}", path.display()));
-                    failure.hint = (node.operation == exec::RUN).then(|| {
-                        "a file that the program itself writes belongs under `untracked`".to_owned()
-                    });
-                    self.fail(id, failure);
-                    return;
-                }
-                progress.take_outputs(&outputs);
-                let (Some(key), Some(ports)) = (progress.key, progress.ports.as_ref()) else { return };
-                let plugin = self.parts.catalog.plugin_of(&node.operation);
-                let plugin = plugin.map_or_else(String::new, |p| format!("{} {}", p.name(), p.version()));
-                let family = self.parts.resolver.family(id, ports);
-                let inputs = self.parts.resolver.records(ports);
-                let computation = NewComputation { key, family, plugin, inputs, outputs };
-                self.commit(id, NodeState::Succeeded, Some(computation));
-            }
-            End::Failed { failure, usage, again } => {
-                progress.usage = Usage { cpu_s: usage.cpu_s, wall_s: usage.wall_s, peak_rss: usage.peak_rss };
-                if again && progress.attempts <= node.retry && self.stop == Stop::No && self.gave_up.is_none()
-                {
-                    self.retry(id, &failure);
-                } else {
-                    self.fail(id, failure);
-                }
-            }
-            End::Cancelled => {
-                progress.reason = "interrupted".to_owned();
-                self.commit(id, NodeState::Cancelled, None);
-            }
-        }
-    }
-
-    pub(super) fn fail(&mut self, id: NodeId, failure: Failure) {
-        let progress = &mut self.nodes[id.0];
-        progress.keep_last(&failure.stderr);
-        progress.failure = Some(failure);
-        self.commit(id, NodeState::Failed, None);
-    }
-
-    /// Hands a node that ran to the writer; it has ended once that is done.
-    fn commit(&mut self, id: NodeId, state: NodeState, computation: Option<NewComputation>) {
-        self.nodes[id.0].phase = Phase::Committing(state);
-        self.open += 1;
-        self.record(id, state, computation);
-    }
-
-    fn record(&mut self, id: NodeId, state: NodeState, computation: Option<NewComputation>) {
-        let node = self.parts.graph.node(id);
-        let progress = &mut self.nodes[id.0];
-        let checkpoints = computation.as_ref().filter(|_| node.checkpoints).map(|computation| {
-            let keep = computation.family.map(|(family, extent)| self.parts.store.state(&family, extent));
-            (self.parts.store.checkpoints(&computation.key), keep)
-        });
-        let scratch = std::mem::take(&mut progress.scratch);
-        // A frozen node is recorded with what its result was computed from.
-        let frozen = self.parts.frozen.get(&id).map(|frozen| &frozen.computation.recipe);
-        let recipe = frozen.unwrap_or_else(|| self.parts.resolver.recipe(id));
-        let record = progress.record(id, node, recipe, state);
-        self.outbox.push(Ended { id, node: record, computation, scratch, checkpoints });
-    }
-
-    /// A node has ended: says so, and sees to those that wait for it.
-    fn ended(&mut self, id: NodeId, state: NodeState) {
-        let node = self.parts.graph.node(id);
-        let progress = &mut self.nodes[id.0];
-        progress.phase = Phase::Ended(state);
-        progress.again = false;
-        let (wall_s, cpu_s) = match progress.cached {
-            true => (0.0, 0.0),
-            false => (progress.usage.wall_s, progress.usage.cpu_s),
-        };
-        let different = progress.before.take().filter(|before| Some(before) != progress.outputs.as_ref());
-        (self.parts.sink)(&Event::NodeFinished {
-            node: node.name.clone(),
-            status: state,
-            cached: progress.cached,
-            key: progress.key,
-            reason: progress.reason.clone(),
-            wall_s,
-            cpu_s,
-            error: progress.failure.clone(),
-        });
-        self.wake_twins(id);
-        if state != NodeState::Succeeded {
-            self.give_up_after(id, state);
-            self.skip_downstream(id);
-            return;
-        }
-        if different.is_some() {
-            self.note(id, "computing it again gave other bytes than before".to_owned());
-            self.reopen_downstream(id);
-        }
-        self.publish(id);
-        for next in self.parts.graph.downstream(id) {
-            let progress = &mut self.nodes[next.0];
-            if progress.waits_for.remove(&id)
-                && progress.waits_for.is_empty()
-                && progress.phase == Phase::Waiting
-            {
-                self.todo.push_back(next);
-            }
-        }
-    }
-
-    fn skip_downstream(&mut self, id: NodeId) {
-        for next in self.parts.graph.downstream(id) {
-            let progress = &mut self.nodes[next.0];
-            if progress.phase == Phase::Waiting {
-                progress.reason = format!("{} did not succeed", self.parts.graph.node(id).name);
-                self.record(next, NodeState::Skipped, None);
-                self.ended(next, NodeState::Skipped);
-            }
-        }
-    }
-
-    /// An output came out otherwise than the one that later nodes have already used: their keys follow.
-    fn reopen_downstream(&mut self, id: NodeId) {
-        for next in self.parts.graph.downstream(id) {
-            let progress = &mut self.nodes[next.0];
-            let frozen = self.parts.frozen.contains_key(&next);
-            if progress.phase == Phase::Ended(NodeState::Succeeded) && !frozen {
-                progress.phase = Phase::Waiting;
-                progress.cached = false;
-                progress.before = progress.outputs.take();
-                progress.waits_for.insert(id);
-            }
-        }
-    }
-
-    fn finish(&mut self, started: f64) -> Result<Summary, Error> {
-        for id in (0..self.nodes.len()).map(NodeId) {
-            if !self.nodes[id.0].has_ended() {
-                let (state, reason) = self.not_tried();
-                self.nodes[id.0].reason = reason;
-                self.record(id, state, None);
-                self.ended(id, state);
-            }
-        }
-        let failed = self.nodes.iter().any(|node| node.phase == Phase::Ended(NodeState::Failed));
-        let status = match self.stop {
-            Stop::No if failed || self.unpublished => RunStatus::Failed,
-            Stop::No => RunStatus::Succeeded,
-            Stop::Cancel | Stop::Kill => RunStatus::Interrupted,
-        };
-        let summary = self.summary(status, started);
-        self.flush();
-        let Summary { executed, cached, failed, skipped, wall_s, .. } = summary;
-        let end = RunEnd { status, finished: started + wall_s, executed, cached, failed, skipped };
-        self.writer.finish(end).map_err(Error::Store)?;
-        Ok(summary)
-    }
-
-    /// What the run has come to by now.
-    fn summary(&self, status: RunStatus, started: f64) -> Summary {
-        let count = |wanted: &dyn Fn(&Progress, NodeState) -> bool| {
-            self.nodes.iter().filter(|n| matches!(n.phase, Phase::Ended(state) if wanted(n, state))).count()
-        };
-        let executed = count(&|node, state| state == NodeState::Succeeded && !node.cached);
-        let cached = count(&|node, state| state == NodeState::Succeeded && node.cached);
-        let failed = count(&|_, state| state == NodeState::Failed);
-        let skipped = self.nodes.len() - executed - cached - failed;
-        let saved_s = self.nodes.iter().filter(|node| node.cached).map(|node| node.usage.wall_s).sum();
-        let wall_s = flow_store::now() - started;
-        Summary { status, executed, cached, failed, skipped, wall_s, saved_s }
     }
 }
 

@@ -14,8 +14,10 @@
 //! ```
 
 mod dispatcher;
+mod ending;
 mod executor;
 mod failing;
+mod grow;
 mod machine;
 mod node;
 pub(crate) mod publish;
@@ -31,6 +33,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use flow_store::{RunStart, RunStatus, Store};
+
+use grow::Grown;
 
 pub use machine::cores;
 pub use verify::{Sample, Verdict, Verification, Verified, VerifyOptions, verify};
@@ -107,29 +111,25 @@ pub fn run(
         plan::plan(graph, catalog, &store)?;
     }
     let mut resolver = Resolver::new(graph, catalog);
-    resolver.check_externals(&store)?;
+    resolver.check_externals(&store, &graph.nodes)?;
     let frozen = plan::frozen(graph, &store)?;
-    publish::check(graph, &store, options.overwrite)?;
-    let mut told = false;
-    let mut telling = |event: &Event| {
-        told |= matches!(event, Event::RunFinished(_));
-        sink(event);
-    };
-    let outcome = carry_out(graph, catalog, (store, resolver, frozen), options, &mut telling);
-    if outcome.is_err() && !told {
-        // Whoever follows the events is told the end in any case.
-        sink(&Event::RunFinished(Summary::given_up(graph.nodes.len())));
-    }
-    outcome
+    publish::check(graph, 0, &store, options.overwrite)?;
+    let mut summary = Summary::given_up(graph.nodes.len());
+    let run = carry_out(graph, catalog, (store, resolver, frozen), options, sink, &mut summary);
+    // Whoever follows the events is told the end in any case.
+    sink(&Event::RunFinished(summary.clone()));
+    run.map(|run| Outcome { run, summary })
 }
 
+/// Gives the run's name. What the run came to is put into `summary`, also when it had to be given up.
 fn carry_out<'a>(
     graph: &'a Graph,
     catalog: &'a Catalog,
     (mut store, resolver, frozen): (Store, Resolver<'a>, BTreeMap<NodeId, Frozen>),
     options: &Options,
     sink: &mut dyn FnMut(&Event),
-) -> Result<Outcome, Error> {
+    summary: &mut Summary,
+) -> Result<String, Error> {
     let started = flow_store::now();
     let run = machine::run_name(started);
     let history = History::new(&store, &graph.name).map_err(plan::Error::Store)?;
@@ -156,8 +156,10 @@ fn carry_out<'a>(
     });
 
     let reader = Store::open(store.root()).map_err(plan::Error::Store)?;
+    let grown = Grown::default();
     let parts = dispatcher::Parts {
         graph,
+        grown: &grown,
         catalog,
         store: &reader,
         resolver,
@@ -168,12 +170,11 @@ fn carry_out<'a>(
         sink,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let summary = runtime.block_on(dispatcher::dispatch(parts, store, started))?;
+    runtime.block_on(dispatcher::dispatch(parts, store, started, summary))?;
     drop(runtime);
     drop(lock);
-    report(graph, &reader, &run, sink);
-    sink(&Event::RunFinished(summary.clone()));
-    Ok(Outcome { run, summary })
+    report(grown.latest().unwrap_or(graph), &reader, &run, sink);
+    Ok(run)
 }
 
 /// Writes the run's report. The results are in the store whatever becomes of it, so a failure is a warning.

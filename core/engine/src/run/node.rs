@@ -94,6 +94,11 @@ impl Progress {
         matches!(self.phase, Phase::Ended(_))
     }
 
+    /// It has ended, and not well.
+    pub(super) fn is_lost(&self) -> bool {
+        matches!(self.phase, Phase::Ended(state) if state != NodeState::Succeeded)
+    }
+
     pub(super) fn metric(&mut self, name: String, step: u64, value: f64) {
         if self.series.len() < POINTS {
             self.series.push((name, step, value));

@@ -41,10 +41,10 @@ enum Found {
     Foreign,
 }
 
-/// Refuses a run that would publish over what flow did not put there, or into the store.
-pub(super) fn check(graph: &Graph, store: &Store, overwrite: bool) -> Result<(), Error> {
+/// Refuses nodes, from one on, that would publish over what flow did not put there, or into the store.
+pub(super) fn check(graph: &Graph, from: usize, store: &Store, overwrite: bool) -> Result<(), Error> {
     let mut problems = Vec::new();
-    for node in &graph.nodes {
+    for node in &graph.nodes[from..] {
         for (port, path) in &node.publish {
             let to = target(graph, path);
             let Some(kind) = node.outputs.iter().find(|output| output.name == *port).map(|o| o.kind) else {
@@ -112,7 +112,7 @@ impl Dispatcher<'_> {
                     placed.warning
                 }
                 Err(problem) => {
-                    self.unpublished = true;
+                    self.incomplete = true;
                     Some(problem)
                 }
             };

@@ -121,7 +121,7 @@ impl Dispatcher<'_> {
         if let Some(path) = input.path.as_ref().or_else(|| self.paths.get(&input.digest)) {
             return Ok(Some(path.clone()));
         }
-        match self.parts.store.artifact_path(&input.digest) {
+        match input.locate(self.parts.store) {
             Ok(path) => {
                 self.paths.insert(input.digest, path.clone());
                 Ok(Some(path))

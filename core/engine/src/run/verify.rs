@@ -14,6 +14,7 @@ use super::slots::{Held, Slots};
 use super::{Error, Program, machine, writer};
 use crate::catalog::Catalog;
 use crate::graph::{Graph, NodeId};
+use crate::growth;
 use crate::plan::{self, Ports, Resolver};
 
 /// What to verify, and how.
@@ -103,8 +104,9 @@ pub fn verify(
     options: &VerifyOptions,
     sink: &mut dyn FnMut(&Verified),
 ) -> Result<Verification, Error> {
+    let graph = &*growth::known(graph, catalog, store)?;
     let mut resolver = Resolver::new(graph, catalog);
-    resolver.check_externals(store)?;
+    resolver.check_externals(store, &graph.nodes)?;
     let candidates = candidates(graph, store, &mut resolver)?;
     let name = format!("verify-{}", machine::run_name(flow_store::now()));
     // As a run: what it writes is cleared when it has ended, however it ends; and what it reads stays.
@@ -253,15 +255,12 @@ impl Verifier<'_> {
         for (port, items) in &candidate.ports {
             let mut artifacts = Vec::with_capacity(items.len());
             for input in items {
-                let path = match &input.path {
-                    Some(path) => path.clone(),
-                    None => match self.store.artifact_path(&input.digest) {
-                        Ok(path) => path,
-                        Err(error @ flow_store::Error::Unavailable { .. }) => {
-                            return Ok(Err(format!("its input `{port}` is not there: {error}")));
-                        }
-                        Err(error) => return Err(Error::Store(error)),
-                    },
+                let path = match input.locate(self.store) {
+                    Ok(path) => path,
+                    Err(error @ flow_store::Error::Unavailable { .. }) => {
+                        return Ok(Err(format!("its input `{port}` is not there: {error}")));
+                    }
+                    Err(error) => return Err(Error::Store(error)),
                 };
                 let coordinates = input.coordinates.clone().unwrap_or_default();
                 artifacts.push(InputArtifact {

@@ -105,6 +105,9 @@ impl Writer {
     }
 }
 
+/// So many nodes fill a transaction: larger ones take memory and save nothing.
+pub(super) const FULL: usize = 1024;
+
 fn serve(
     mut store: Store,
     run: &str,
@@ -118,7 +121,8 @@ fn serve(
         let (mut batch, mut ids, mut claims, mut tidy) =
             (Batch::default(), Vec::new(), Vec::new(), Vec::new());
         let (mut published, mut notes) = (Vec::new(), Vec::new());
-        for request in std::iter::once(first).chain(queue.try_iter()) {
+        let mut next = Some(first);
+        while let Some(request) = next {
             match request {
                 Request::Ended(all) => {
                     for ended in all {
@@ -133,6 +137,7 @@ fn serve(
                 Request::Note(id, log) => notes.push((id.0, log)),
                 Request::Finish(end) => finished = Some(end),
             }
+            next = if batch.len() < FULL { queue.try_recv().ok() } else { None };
         }
         if !batch.is_empty() {
             store.commit(run, &batch)?;

@@ -28,7 +28,7 @@ use crate::diagnostics::Diagnostics;
 use crate::event;
 use crate::graph::{Graph, NodeId};
 use crate::run;
-use crate::select::Unselectable;
+use crate::select::{Selection, Unselectable};
 use crate::variants::Spread;
 use crate::workflow;
 
@@ -303,8 +303,13 @@ fn load(
     let names = options.search.space().iter().map(|dimension| &dimension.name);
     with.set.extend(names.zip(settings).map(|(name, value)| format!("{name}={value}")));
     let graph = workflow::load(&options.file, &with, catalog)?;
-    let needed = graph.needed(&target.nodes(&graph)?);
-    let graph = graph.restricted(&needed);
+    let until = vec![target.of.clone()];
+    let graph = graph.select(&Selection { until, ..Selection::default() })?;
+    if let Some(stage) = graph.stages.iter().find(|stage| !stage.unknown.is_empty()) {
+        let message = format!("the nodes of `{}` are not known before it runs", stage.name);
+        let hint = "trials of such a workflow cannot be put together: run them one by one";
+        return Err(Unselectable { message, hint: Some(hint.to_owned()) }.into());
+    }
     let measured = target.nodes(&graph)?;
     Ok((graph, measured))
 }

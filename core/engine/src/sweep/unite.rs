@@ -5,11 +5,12 @@
 //! are those of a plain run.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use petgraph::graph::DiGraph;
 use serde_json::Value;
 
-use crate::graph::{Edge, Graph, Node, NodeId, Origin, Stage};
+use crate::graph::{Edge, Graph, Node, NodeId, Stage};
 use crate::{key, plan};
 
 /// The axis that tells the nodes of different trials apart.
@@ -45,9 +46,7 @@ pub(super) fn unite(graphs: Vec<Graph>, numbers: &[usize]) -> Option<United> {
             // Results of a search are looked at, not put where those of a run belong.
             node.publish.clear();
             for source in node.inputs.iter_mut().flat_map(|(_, sources)| sources) {
-                if let Origin::Output { node, .. } = &mut source.from {
-                    *node = NodeId(place[node.0]);
-                }
+                source.from.renumber(|node| NodeId(place[node.0]));
             }
             let needs: BTreeSet<usize> = graph
                 .dag
@@ -135,11 +134,9 @@ fn assemble(frame: Graph, stages: Vec<Stage>, merged: Vec<Merged>, places: &[Vec
             node.coordinates.insert(axis.clone(), value);
         }
         for source in node.inputs.iter_mut().flat_map(|(_, sources)| sources) {
-            if let Origin::Output { node, .. } = &mut source.from {
-                *node = numbers[node.0];
-            }
+            source.from.renumber(|node| numbers[node.0]);
         }
-        nodes.push(node);
+        nodes.push(Arc::new(node));
         needs.push(earlier);
     }
     let mut dag = DiGraph::with_capacity(nodes.len(), nodes.len());
@@ -149,9 +146,9 @@ fn assemble(frame: Graph, stages: Vec<Stage>, merged: Vec<Merged>, places: &[Vec
     for (number, (node, needs)) in nodes.iter().zip(needs).enumerate() {
         for (input, sources) in &node.inputs {
             for source in sources {
-                if let Origin::Output { node, port } = &source.from {
-                    let edge = Edge::Data { output: port.clone(), input: input.clone() };
-                    dag.add_edge((*node).into(), NodeId(number).into(), edge);
+                if let Some((node, port)) = source.from.output() {
+                    let edge = Edge::Data { output: port.to_owned(), input: input.clone() };
+                    dag.add_edge(node.into(), NodeId(number).into(), edge);
                 }
             }
         }
@@ -165,7 +162,7 @@ fn assemble(frame: Graph, stages: Vec<Stage>, merged: Vec<Merged>, places: &[Vec
         .zip(counts)
         .map(|(stage, count)| {
             start += count;
-            Stage { nodes: start - count..start, off: Vec::new(), ..stage }
+            Stage { nodes: (start - count..start).collect(), off: Vec::new(), ..stage }
         })
         .collect();
     let nodes_of = places.iter().map(|place| place.iter().map(|at| numbers[*at]).collect()).collect();

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
-use super::file::{AxisBlock, StageDecl};
+use super::file::{Axis, AxisBlock, FromAxis, StageDecl};
 use super::nodes::Place;
 use super::sources;
 use super::tree::{Data, Entry, Tree};
@@ -24,8 +24,30 @@ pub(super) struct AxisValue {
     pub(super) label: String,
     /// What an operation that collects is told of it, where that is not the value: a path is in no key.
     pub(super) coordinate: Option<Value>,
+    /// The entry of a folder that it stands for, if it does.
+    pub(super) entry: Option<EntryOf>,
     /// Canonical text: two values are the same when these are.
     id: String,
+}
+
+/// An entry of a folder that a node puts out.
+#[derive(Debug)]
+pub(super) struct EntryOf {
+    /// The stage and row of the node.
+    pub(super) stage: usize,
+    pub(super) row: usize,
+    pub(super) port: String,
+    pub(super) name: String,
+    /// Whether it is a folder itself.
+    pub(super) folder: bool,
+}
+
+/// Values that a stage gives to its axes.
+pub(super) enum List<'f> {
+    /// Written down.
+    Cells(Vec<Cell>, Span),
+    /// In an output.
+    From(&'f FromAxis),
 }
 
 /// One combination of values: an axis and its value, in the order in which names show them.
@@ -101,33 +123,44 @@ pub(super) fn join(rows: &[Row], cells: &[Cell]) -> Option<Vec<Row>> {
     Some(joined)
 }
 
-/// The cells that `matrix`, `zip` and `seeds` of a stage write down, one list a block. `None` when something
-/// is wrong with them, which has then been reported. Tables that are read are added to `reads`.
-pub(super) fn own(
-    stage: &StageDecl,
+/// The cells that `matrix`, `zip` and `seeds` of a stage write down, one list a block; axes from outputs are lists
+/// of their own. `None` when something is wrong with them, which has then been reported. Tables that are read are
+/// added to `reads`.
+pub(super) fn own<'f>(
+    stage: &'f StageDecl,
     scope: &Scope<'_>,
     origin: &dyn Fn(&str, &str) -> Option<Span>,
     place: &Place,
     reads: &mut Vec<(PathBuf, Span)>,
     problems: &mut Diagnostics,
-) -> Option<Vec<(Vec<Cell>, Span)>> {
+) -> Option<Vec<List<'f>>> {
     let mut reader = Reader { scope, origin, place, reads, problems };
-    let mut seen: Vec<(String, Span)> = Vec::new();
     let mut lists = Vec::new();
     let mut whole = true;
     for block in &stage.axes {
-        let cells = match block {
+        let found = match block {
             AxisBlock::Matrix { axes, include, span, exclude: _ } => {
-                reader.matrix(axes, include.as_ref(), *span).map(|cells| (cells, *span))
+                reader.matrix(axes, include.as_ref(), *span)
             }
-            AxisBlock::Zip { axes, span } => reader.zip(axes, *span).map(|cells| (cells, *span)),
-            AxisBlock::Seeds { values, span } => reader.seeds(values, *span).map(|cells| (cells, *span)),
+            AxisBlock::Zip { axes, span } => {
+                reader.zip(axes, *span).map(|cells| vec![List::Cells(cells, *span)])
+            }
+            AxisBlock::Seeds { values, span } => {
+                reader.seeds(values, *span).map(|cells| vec![List::Cells(cells, *span)])
+            }
         };
-        let Some((cells, span)) = cells else {
-            whole = false;
-            continue;
+        match found {
+            Some(mut found) => lists.append(&mut found),
+            None => whole = false,
+        }
+    }
+    let mut seen: Vec<(String, Span)> = Vec::new();
+    for list in &lists {
+        let (axes, span) = match list {
+            List::Cells(cells, span) => (axes_of(cells), *span),
+            List::From(axis) => (vec![Rc::from(axis.name.text.as_str())], axis.name.span),
         };
-        for axis in axes_of(&cells) {
+        for axis in axes {
             match seen.iter().find(|(known, _)| **known == *axis) {
                 Some((_, first)) => {
                     reader.problems.push(
@@ -139,15 +172,15 @@ pub(super) fn own(
                 None => seen.push((axis.to_string(), span)),
             }
         }
-        lists.push((cells, span));
     }
     whole.then_some(lists)
 }
 
-/// Removes the rows that `exclude` names.
+/// Removes the rows that `exclude` names. Where `more` may come, it need not name any.
 pub(super) fn exclude(
     stage: &StageDecl,
     rows: &mut Vec<Row>,
+    more: bool,
     scope: &Scope<'_>,
     origin: &dyn Fn(&str, &str) -> Option<Span>,
     problems: &mut Diagnostics,
@@ -202,7 +235,7 @@ pub(super) fn exclude(
                 };
                 !wanted.iter().all(is_meant)
             });
-            if rows.len() == before {
+            if rows.len() == before && !more {
                 problems.push(
                     Diagnostic::at(pattern.span, "this excludes nothing").help("no node has these values"),
                 );
@@ -220,7 +253,43 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn matrix(&mut self, axes: &[Entry], include: Option<&Tree>, span: Span) -> Option<Vec<Cell>> {
+    /// The lists of a matrix: one, where no axis is from an output.
+    fn matrix<'f>(&mut self, axes: &'f [Axis], include: Option<&Tree>, span: Span) -> Option<Vec<List<'f>>> {
+        let from = axes.iter().any(|axis| matches!(axis, Axis::From(_)));
+        if let Some(include) = include.filter(|_| from) {
+            self.problems.push(
+                Diagnostic::at(include.span, "`include` cannot add to an axis whose values are in an output")
+                    .help("let the output hold them, or write another stage"),
+            );
+            return None;
+        }
+        let mut lists = Vec::new();
+        let mut written: Vec<&Entry> = Vec::new();
+        let mut whole = true;
+        let mut cross = |this: &mut Self, written: &mut Vec<&Entry>, lists: &mut Vec<List<'f>>| match this
+            .cross(&std::mem::take(written), include, span)
+        {
+            Some(cells) => lists.push(List::Cells(cells, span)),
+            None => whole = false,
+        };
+        for axis in axes {
+            match axis {
+                Axis::Written(axis) => written.push(axis),
+                Axis::From(axis) => {
+                    if !written.is_empty() {
+                        cross(self, &mut written, &mut lists);
+                    }
+                    lists.push(List::From(axis));
+                }
+            }
+        }
+        if !written.is_empty() || !from {
+            cross(self, &mut written, &mut lists);
+        }
+        whole.then_some(lists)
+    }
+
+    fn cross(&mut self, axes: &[&Entry], include: Option<&Tree>, span: Span) -> Option<Vec<Cell>> {
         let lists: Vec<Option<Vec<Rc<AxisValue>>>> = axes.iter().map(|axis| self.values(axis)).collect();
         let lists: Vec<Vec<Rc<AxisValue>>> = lists.into_iter().collect::<Option<_>>()?;
         let names: Vec<Rc<str>> = axes.iter().map(|axis| Rc::from(axis.key.as_str())).collect();
@@ -343,8 +412,8 @@ impl Reader<'_> {
             }
             if let Some(from) = tree.get("from") {
                 self.problems.push(
-                    Diagnostic::at(from.key_span, "axes from an output are not available in this version")
-                        .help(format!("write the values out: `{name}: [VALUE, …]`")),
+                    Diagnostic::at(from.key_span, "an axis from an output stands under `matrix`, as it is")
+                        .help(format!("write `matrix: {{ {name}: {{ from: stage.port }} }}`")),
                 );
                 return None;
             }
@@ -393,14 +462,19 @@ pub(super) fn too_many(span: Span) -> Diagnostic {
         .help("let one node work on several values")
 }
 
-fn axis_value(value: Value, number: usize) -> AxisValue {
+pub(super) fn axis_value(value: Value, number: usize) -> AxisValue {
     AxisValue::new(label(&value).unwrap_or_else(|| format!("#{}", number + 1)), value, None)
 }
 
 impl AxisValue {
     pub(super) fn new(label: String, value: Value, coordinate: Option<Value>) -> Self {
         let id = value.to_string();
-        Self { value, label, coordinate, id }
+        Self { value, label, coordinate, entry: None, id }
+    }
+
+    /// Says which entry of a folder it stands for.
+    pub(super) fn entry(self, entry: EntryOf) -> Self {
+        Self { entry: Some(entry), ..self }
     }
 
     /// Whether a pattern of `exclude` means it: by its value, or by the name that it has in nodes' names where

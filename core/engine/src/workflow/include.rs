@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::external::Known;
-use super::file::{self, Word};
+use super::file::{self, MATRIX, Word};
 use super::settings::{self, entry_mut};
 use super::tree::{Data, Entry, Tree, within};
 use super::yaml;
@@ -322,6 +322,15 @@ fn put_references_under(stage: &mut Tree, prefix: &str) {
     {
         entries.iter_mut().for_each(|entry| connection(&mut entry.value, prefix));
     }
+    if let Some(matrix) = entry_mut(stage, MATRIX)
+        && let Data::Map(axes) = &mut matrix.value.data
+    {
+        for axis in axes {
+            if let Some(from) = entry_mut(&mut axis.value, "from") {
+                reference(&mut from.value, prefix);
+            }
+        }
+    }
     if let Some(needs) = entry_mut(stage, "needs") {
         reference(&mut needs.value, prefix);
     }
@@ -344,6 +353,8 @@ fn connection(tree: &mut Tree, prefix: &str) {
 /// A reference, or a list of them.
 fn reference(tree: &mut Tree, prefix: &str) {
     match &mut tree.data {
+        // An axis of the stage itself.
+        Data::Text(text) if text.split_once('.').is_some_and(|(root, _)| root == MATRIX) => {}
         Data::Text(text) => *text = format!("{prefix}.{text}"),
         Data::List(items) => items.iter_mut().for_each(|item| reference(item, prefix)),
         _ => {}

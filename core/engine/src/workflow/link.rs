@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use flow_plugin::Spec;
+use flow_plugin::{Kind, Spec};
 
 use super::file::{Connection, File, Reference, Word};
 use super::programs;
@@ -78,8 +78,11 @@ pub(super) fn link<'a>(file: &'a File, catalog: &'a Catalog, problems: &mut Diag
                 }
             }
         }
-        for reference in stage.inputs.iter().flat_map(|(_, connection)| connection.references()) {
+        for reference in stage.references() {
             check_output(reference, &linked, problems);
+        }
+        for from in stage.from_axes().filter_map(|axis| axis.from.as_ref()) {
+            check_holds(from, &linked, problems);
         }
         for needed in &stage.needs {
             if linked.stage(&needed.text).is_none() {
@@ -116,6 +119,19 @@ pub(super) fn check_output(reference: &Reference, linked: &Linked<'_>, problems:
         ),
     );
     false
+}
+
+/// Whether an output can hold the values of an axis; says so if not.
+fn check_holds(from: &Reference, linked: &Linked<'_>, problems: &mut Diagnostics) {
+    let spec = linked.stage(&from.stage.text).and_then(|stage| linked.spec(stage));
+    let port = spec.and_then(|spec| spec.outputs.iter().find(|port| port.name == from.port.text));
+    if let Some(port) = port.filter(|port| !matches!(port.kind, Kind::Folder | Kind::File | Kind::Metrics)) {
+        problems.push(
+            Diagnostic::at(from.span, "an axis cannot be made of this output")
+                .label(format!("this is a {}", port.kind))
+                .help("the values are the entries of a folder, or a JSON list in a file or in metrics"),
+        );
+    }
 }
 
 fn unknown_stage(word: &Word, linked: &Linked<'_>) -> Diagnostic {
@@ -182,7 +198,7 @@ fn edges(file: &File, linked: &Linked<'_>) -> Vec<Vec<Need>> {
     file.stages
         .iter()
         .map(|stage| {
-            let data = stage.inputs.iter().flat_map(|(_, connection)| connection.references());
+            let data = stage.references();
             let data = data.filter_map(|r| Some(Need { on: linked.stage(&r.stage.text)?, span: r.span }));
             let order = stage
                 .needs
@@ -288,9 +304,13 @@ pub(super) fn candidates(
 /// Whether anything that a connection names is missing.
 pub(super) fn is_resolved(connection: &Connection, linked: &Linked<'_>) -> bool {
     !matches!(connection, Connection::Broken)
-        && connection.references().iter().all(|r| {
-            linked.stage(&r.stage.text).is_some_and(|stage| {
-                linked.spec(stage).is_none_or(|spec| spec.outputs.iter().any(|port| port.name == r.port.text))
-            })
-        })
+        && connection.references().iter().all(|reference| is_there(reference, linked))
+}
+
+/// Whether the output that a reference names is there, as far as that can be told.
+pub(super) fn is_there(reference: &Reference, linked: &Linked<'_>) -> bool {
+    linked.stage(&reference.stage.text).is_some_and(|stage| {
+        let spec = linked.spec(stage);
+        spec.is_none_or(|spec| spec.outputs.iter().any(|port| port.name == reference.port.text))
+    })
 }

@@ -3,14 +3,16 @@
 //! The file is parsed into a tree that remembers where everything is written ([`yaml`], [`tree`]); files that
 //! it includes become part of that tree ([`include`]); profiles and settings change it ([`settings`]); it is
 //! read into stages ([`file`]); parameters are computed ([`params`]); stages are linked and ordered ([`link`]);
-//! each is expanded over its axes ([`axes`]; [`sources`] for files and rows), less what a condition switches off
+//! each is expanded over its axes ([`axes`]; [`sources`] for files and rows, [`entries`] for outputs), less what a condition switches off
 //! ([`condition`]), into nodes whose parameters and ports are checked ([`nodes`], [`validate`], [`ports`]). Every step goes on after
 //! a problem as far as it sensibly can, so that all problems are reported together.
 
 mod axes;
 mod condition;
+mod entries;
 mod expand;
 mod external;
+mod facts;
 mod file;
 mod glob;
 mod include;
@@ -33,13 +35,18 @@ mod validate;
 mod yaml;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::catalog::Catalog;
 use crate::diagnostics::{Diagnostic, Diagnostics, Span};
 use crate::graph::Graph;
+use crate::select::Selection;
 
-use file::Word;
+use file::{File, Word};
+use nodes::Place;
+use params::Params;
 
+pub use facts::{Fact, Facts, FolderEntry};
 pub use locate::{NotFound, locate, root_of};
 
 /// What the user asks for beside the file.
@@ -79,7 +86,14 @@ pub fn load(file: &Path, options: &Options, catalog: &Catalog) -> Result<Graph, 
     })?;
     let mut problems = Diagnostics::default();
     let source = problems.add_source(shown, text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned());
-    match check(file, source, options, catalog, &mut problems) {
+    let written = match Written::read(file, source, options, &mut problems) {
+        Some(mut written) => {
+            written.texts = problems.texts();
+            Arc::new(written)
+        }
+        None => return Err(problems),
+    };
+    match written.expand(catalog, &Facts::default(), &mut problems) {
         Some(graph) if problems.is_empty() => Ok(graph),
         _ => Err(problems),
     }
@@ -90,61 +104,97 @@ pub(crate) fn label(value: &serde_json::Value) -> String {
     axes::label(value).unwrap_or_else(|| value.to_string())
 }
 
-fn check(
-    path: &Path,
+/// A workflow as it is written, before expansion: the file, what it includes, and what was set from outside. It is
+/// expanded anew whenever more is known, whatever becomes of the file meanwhile.
+pub(crate) struct Written {
+    path: PathBuf,
     source: u32,
-    options: &Options,
-    catalog: &Catalog,
-    problems: &mut Diagnostics,
-) -> Option<Graph> {
-    let mut tree = yaml::read(source, 0, problems)?;
-    let absolute = options.current_dir.join(path);
-    let included = include::flatten(&mut tree, &absolute, &options.current_dir, problems)?;
-    let profile = options.profile.as_ref().map(|profile| {
-        let option = "--profile ";
-        let source = problems.add_source("command line".into(), format!("{option}{profile}"));
-        let span = Span::new(source, option.len(), option.len() + profile.len());
-        Word { text: profile.clone(), span }
-    });
-    settings::profile(&mut tree, profile.as_ref(), problems);
-    for setting in &options.set {
-        settings::set(&mut tree, setting, problems);
+    file: File,
+    params: Params,
+    place: Place,
+    /// The texts that messages point into, without any messages.
+    texts: Diagnostics,
+}
+
+impl Written {
+    fn read(path: &Path, source: u32, options: &Options, problems: &mut Diagnostics) -> Option<Self> {
+        let mut tree = yaml::read(source, 0, problems)?;
+        let absolute = options.current_dir.join(path);
+        let included = include::flatten(&mut tree, &absolute, &options.current_dir, problems)?;
+        let profile = options.profile.as_ref().map(|profile| {
+            let option = "--profile ";
+            let source = problems.add_source("command line".into(), format!("{option}{profile}"));
+            let span = Span::new(source, option.len(), option.len() + profile.len());
+            Word { text: profile.clone(), span }
+        });
+        settings::profile(&mut tree, profile.as_ref(), problems);
+        for setting in &options.set {
+            settings::set(&mut tree, setting, problems);
+        }
+        let file = file::read(&tree, problems)?;
+        let mut params = params::evaluate(&file.params, problems);
+        params.whole &= file.params_known;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let place = Place {
+            folder: options.current_dir.join(folder),
+            included,
+            current: options.current_dir.clone(),
+            root: root_of(&absolute),
+            cores: options.cores.max(1),
+        };
+        Some(Self { path: absolute, source, file, params, place, texts: Diagnostics::default() })
     }
-    let file = file::read(&tree, problems)?;
-    let mut params = params::evaluate(&file.params, problems);
-    params.whole &= file.params_known;
-    let linked = link::link(&file, catalog, problems);
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let place = nodes::Place {
-        folder: options.current_dir.join(folder),
-        included,
-        current: options.current_dir.clone(),
-        root: root_of(&options.current_dir.join(path)),
-        cores: options.cores.max(1),
-    };
-    let built = nodes::build(&file, &linked, &params, &place, catalog, problems);
-    publish::check(&built, &place, problems);
-    let report = file.report.iter().filter(|output| link::check_output(output, &linked, problems));
-    let report = report.map(|output| (output.stage.text.clone(), output.port.text.clone())).collect();
-    let name = file.name.map_or_else(
-        || path.file_stem().map_or_else(|| "workflow".to_owned(), |stem| stem.to_string_lossy().into_owned()),
-        |name| name.text,
-    );
-    if !problems.is_empty() {
-        return None;
+
+    /// The graph, as far as it is known.
+    fn expand(
+        self: &Arc<Self>,
+        catalog: &Catalog,
+        facts: &Facts,
+        problems: &mut Diagnostics,
+    ) -> Option<Graph> {
+        let Self { path, source, file, params, place, texts: _ } = &**self;
+        let linked = link::link(file, catalog, problems);
+        let built = nodes::build(file, &linked, params, place, (catalog, facts), problems);
+        publish::check(&built, place, problems);
+        let report = file.report.iter().filter(|output| link::check_output(output, &linked, problems));
+        let report = report.map(|output| (output.stage.text.clone(), output.port.text.clone())).collect();
+        let stem = || path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        let name = file.name.as_ref().map(|name| name.text.clone()).or_else(stem);
+        if !problems.is_empty() {
+            return None;
+        }
+        Some(Graph {
+            name: name.unwrap_or_else(|| "workflow".to_owned()),
+            description: file.description.clone(),
+            file: path.clone(),
+            source: problems.text(*source).to_owned(),
+            root: place.root.clone(),
+            params: params.values.clone(),
+            stages: built.stages,
+            nodes: built.nodes,
+            dag: built.dag,
+            report,
+            questions: built.questions,
+            stand_ins: built.stand_ins,
+            selection: Selection::default(),
+            written: self.clone(),
+        })
     }
-    Some(Graph {
-        name,
-        description: file.description,
-        file: options.current_dir.join(path),
-        source: problems.text(source).to_owned(),
-        root: place.root,
-        params: params.values,
-        stages: built.stages,
-        nodes: built.nodes,
-        dag: built.dag,
-        report,
-    })
+
+    /// The graph anew, now that more is known.
+    ///
+    /// # Errors
+    /// What is wrong with it, which could not be known before.
+    pub(crate) fn again(self: &Arc<Self>, catalog: &Catalog, facts: &Facts) -> Result<Graph, Diagnostics> {
+        let mut problems = self.texts.clone();
+        self.expand(catalog, facts, &mut problems).ok_or(problems)
+    }
+}
+
+impl std::fmt::Debug for Written {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Written").field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
 /// An error of the operating system in words, without its number.

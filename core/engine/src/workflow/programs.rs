@@ -67,7 +67,10 @@ pub(super) fn inputs(file: &File, linked: &mut Linked<'_>) {
                 let port = Port::new(&name.text, kind, "An input of the program.");
                 match connection {
                     Connection::Collect(..) | Connection::Partial { .. } => port.many(),
-                    Connection::Map(_) | Connection::External(..) | Connection::Broken => port,
+                    Connection::Map(_)
+                    | Connection::External(..)
+                    | Connection::Entry(_)
+                    | Connection::Broken => port,
                 }
             })
             .collect();

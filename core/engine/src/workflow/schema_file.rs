@@ -78,7 +78,7 @@ pub fn json_schema(catalog: &Catalog) -> Value {
             "reference": {
                 "type": "string",
                 "pattern": "^[^.\\s]+\\.[^.\\s]+$",
-                "description": "An output: `stage.port`."
+                "description": "An output, `stage.port`; or `matrix.AXIS`, the entry of a folder that an axis stands for."
             },
             "external": {
                 "type": "object",
@@ -91,7 +91,12 @@ pub fn json_schema(catalog: &Catalog) -> Value {
             "axes": {
                 "type": "object",
                 "additionalProperties": {
-                    "anyOf": [{ "type": "array", "minItems": 1 }, expression(), { "$ref": "#/$defs/source" }]
+                    "anyOf": [
+                        { "type": "array", "minItems": 1 },
+                        expression(),
+                        { "$ref": "#/$defs/source" },
+                        { "$ref": "#/$defs/from" }
+                    ]
                 }
             },
             "source": {
@@ -104,6 +109,17 @@ pub fn json_schema(catalog: &Catalog) -> Value {
                 "properties": {
                     "files": { "type": "string", "description": "A pattern such as `data/*.csv`." },
                     "rows": { "type": "string", "description": "A table: CSV, TSV or Parquet." }
+                }
+            },
+            "from": {
+                "type": "object",
+                "description": "One value an entry of a folder that a stage puts out, with `.name` and `.stem`, or \
+                                one an item of a JSON list.",
+                "additionalProperties": false,
+                "required": ["from"],
+                "properties": {
+                    "from": { "$ref": "#/$defs/reference" },
+                    "key": { "type": "string", "description": "Where the list is in a JSON object." }
                 }
             },
             "include": {

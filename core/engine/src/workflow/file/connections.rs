@@ -1,13 +1,16 @@
 //! What is written under `inputs` and `report`: references, collections, external files.
 
 use super::super::tree::{Data, Tree};
-use super::{Connection, Item, Reader, Reference, Word};
+use super::{Connection, Item, MATRIX, Reader, Reference, Word};
 use crate::diagnostics::Diagnostic;
 
 impl Reader<'_> {
     pub(super) fn connection(&mut self, tree: &Tree) -> Connection {
         match &tree.data {
-            Data::Text(_) => self.reference(tree).map_or(Connection::Broken, Connection::Map),
+            Data::Text(text) => match text.strip_prefix(MATRIX).and_then(|rest| rest.strip_prefix('.')) {
+                Some(axis) => Connection::Entry(Word { text: axis.to_owned(), span: tree.span }),
+                None => self.reference(tree).map_or(Connection::Broken, Connection::Map),
+            },
             Data::List(items) => {
                 let read: Vec<Option<Item>> = items.iter().map(|item| self.item(item)).collect();
                 match read.into_iter().collect() {

@@ -30,6 +30,9 @@ pub(crate) const STAGE_KEYS: [&str; 14] = [
     "outputs",
 ];
 
+/// What stands in front of an axis, in expressions and under `inputs`.
+pub(super) const MATRIX: &str = "matrix";
+
 /// A text and where it is written.
 #[derive(Clone, Debug)]
 pub(super) struct Word {
@@ -75,11 +78,48 @@ pub(super) struct StageDecl {
 /// One way in which a stage gets axes of its own.
 pub(super) enum AxisBlock {
     /// Every combination of the values, less `exclude`, and the cells of `include`.
-    Matrix { axes: Vec<Entry>, include: Option<Tree>, exclude: Option<Tree>, span: Span },
+    Matrix { axes: Vec<Axis>, include: Option<Tree>, exclude: Option<Tree>, span: Span },
     /// Values side by side.
     Zip { axes: Vec<Entry>, span: Span },
     /// The axis `seed`.
     Seeds { values: Tree, span: Span },
+}
+
+/// One axis of a matrix.
+pub(super) enum Axis {
+    /// Its values are in the file, or in files that are there.
+    Written(Entry),
+    /// They are in an output.
+    From(FromAxis),
+}
+
+/// `AXIS: { from: stage.port, key: NAME }`.
+pub(super) struct FromAxis {
+    pub(super) name: Word,
+    /// None if it does not name an output, which has been reported.
+    pub(super) from: Option<Reference>,
+    /// Where the list is in a JSON object.
+    pub(super) key: Option<Word>,
+}
+
+impl StageDecl {
+    /// Axes over what outputs hold.
+    pub(super) fn from_axes(&self) -> impl Iterator<Item = &FromAxis> {
+        let blocks = self.axes.iter().flat_map(|block| match block {
+            AxisBlock::Matrix { axes, .. } => axes.as_slice(),
+            AxisBlock::Zip { .. } | AxisBlock::Seeds { .. } => &[],
+        });
+        blocks.filter_map(|axis| match axis {
+            Axis::From(from) => Some(from),
+            Axis::Written(_) => None,
+        })
+    }
+
+    /// The outputs that it needs: those that its inputs are connected to, and those that its axes are made of.
+    pub(super) fn references(&self) -> impl Iterator<Item = &Reference> {
+        let inputs = self.inputs.iter().flat_map(|(_, connection)| connection.references());
+        inputs.chain(self.from_axes().filter_map(|axis| axis.from.as_ref()))
+    }
 }
 
 /// What an input is connected to.
@@ -92,6 +132,8 @@ pub(super) enum Connection {
     Partial { from: Reference, over: Option<Vec<Word>>, span: Span },
     /// `{ path: … }`.
     External(Tree, Span),
+    /// `matrix.axis`: the entry of a folder that the axis stands for.
+    Entry(Word),
     /// Reported already.
     Broken,
 }
@@ -122,7 +164,7 @@ impl Connection {
                     Item::External(_) => None,
                 })
                 .collect(),
-            Self::External(..) | Self::Broken => Vec::new(),
+            Self::External(..) | Self::Entry(_) | Self::Broken => Vec::new(),
         }
     }
 }
@@ -326,6 +368,11 @@ impl Reader<'_> {
         };
         if !is_name(own) {
             self.problems.push(bad_name(&name, "stage"));
+        } else if own == MATRIX {
+            self.problems.push(
+                Diagnostic::at(name.span, format!("`{MATRIX}` cannot be the name of a stage"))
+                    .help(format!("`{MATRIX}.AXIS` under `inputs` means the entry that an axis stands for")),
+            );
         }
         let body = &entry.value;
         let known = self.mapping(body, "a stage must be a mapping with the key `uses` at least");
@@ -427,6 +474,7 @@ impl Reader<'_> {
                         .cloned()
                         .collect();
                     self.axis_names(&axes);
+                    let axes = axes.into_iter().map(|axis| self.axis(axis)).collect();
                     let (include, exclude) = (special("include"), special("exclude"));
                     blocks.push(AxisBlock::Matrix { axes, include, exclude, span });
                 }
@@ -441,6 +489,16 @@ impl Reader<'_> {
             }
         }
         blocks
+    }
+
+    fn axis(&mut self, axis: Entry) -> Axis {
+        let (Data::Map(entries), Some(from)) = (&axis.value.data, axis.value.get("from")) else {
+            return Axis::Written(axis);
+        };
+        self.known_keys(entries, &["from", "key"], "an axis from an output");
+        let from = self.reference(&from.value);
+        let key = axis.value.get("key").and_then(|key| self.word(&key.value, "`key`"));
+        Axis::From(FromAxis { name: Word { text: axis.key, span: axis.key_span }, from, key })
     }
 
     fn axis_names(&mut self, axes: &[Entry]) {

@@ -1,16 +1,17 @@
 //! The inputs of a node: what is connected to them, and whether it fits.
 
-use flow_plugin::{Multiplicity, Port, Spec};
+use flow_plugin::{Kind, Multiplicity, Port, Spec};
 use serde_json::Map;
 
+use super::super::axes::Cell;
 use super::super::expand::Link;
 use super::super::external::kind_of;
-use super::super::file::{Connection, Item, Reference, StageDecl};
+use super::super::file::{Connection, Item, Reference, StageDecl, Word};
 use super::super::link::{candidates, is_resolved};
 use super::super::ports;
 use super::super::tree::{Data, Tree};
 use super::{Builder, Last};
-use crate::diagnostics::{Diagnostic, Span, closest};
+use crate::diagnostics::{Diagnostic, Span, closest, did_you_mean};
 use crate::exec;
 use crate::expr::Scope;
 use crate::graph::{NodeId, Origin, Source};
@@ -117,8 +118,8 @@ impl Builder<'_> {
             let tainted = expanded.tainted;
             let mut sources = Vec::new();
             let mut kind_of_input: Option<Port> = None;
-            let external = matches!(connection, Connection::External(..));
-            if matches!(expanded.links.get(at), Some(Link::None)) && !external {
+            let own = matches!(connection, Connection::External(..) | Connection::Entry(_));
+            if matches!(expanded.links.get(at), Some(Link::None)) && !own {
                 // What makes it is switched off, and the input is optional.
                 continue;
             }
@@ -151,6 +152,10 @@ impl Builder<'_> {
                     sources.extend(self.external(path, spec, port, scope, tainted));
                     kind_of_input = Some(port.clone());
                 }
+                (Connection::Entry(axis), _) if !tainted => {
+                    sources.extend(self.entry(axis, spec, port, &expanded.cells[row]));
+                    kind_of_input = Some(port.clone());
+                }
                 _ => {}
             }
             let spans: Vec<(String, Span)> = connection
@@ -179,6 +184,55 @@ impl Builder<'_> {
         };
         let from = Origin::Output { node, port: reference.port.text.clone() };
         into.push(Source { from, coordinates });
+    }
+
+    /// The entry that an axis of the stage stands for.
+    fn entry(&mut self, axis: &Word, spec: &Spec, port: &Port, cell: &Cell) -> Option<Source> {
+        let Some((_, value)) = cell.iter().find(|(name, _)| **name == *axis.text) else {
+            let axes = cell.iter().map(|(name, _)| &**name);
+            let help = match cell.is_empty() {
+                true => Some("it has no axes: it is one node".to_owned()),
+                false => did_you_mean(&axis.text, axes, "its axes are"),
+            };
+            self.problems.push(
+                Diagnostic::at(axis.span, format!("this stage has no axis `{}`", axis.text)).maybe_help(help),
+            );
+            return None;
+        };
+        let Some(entry) = &value.entry else {
+            let help = match value.value.get("path") {
+                Some(_) => {
+                    format!("connect the file: `{{ path: \"${{{{ matrix.{}.path }}}}\" }}`", axis.text)
+                }
+                None => format!("use the value under `with`: `${{{{ matrix.{} }}}}`", axis.text),
+            };
+            self.problems.push(
+                Diagnostic::at(
+                    axis.span,
+                    format!("the axis `{}` is not over the entries of a folder", axis.text),
+                )
+                .help(help),
+            );
+            return None;
+        };
+        let takes_folder = !matches!(port.kind, Kind::File | Kind::Table | Kind::Metrics);
+        // A program takes any kind.
+        let kind = match (spec.name == exec::RUN, entry.folder) {
+            (true, true) => Kind::Folder,
+            (true, false) => Kind::File,
+            (false, _) => port.kind,
+        };
+        if spec.name != exec::RUN && takes_folder != entry.folder {
+            let what = if entry.folder { "a folder" } else { "a file" };
+            let takes = format!("the input `{}` of `{}` takes a {}", port.name, spec.name, port.kind);
+            self.problems.push(
+                Diagnostic::at(axis.span, format!("{takes}, `{}` is {what}", entry.name)).topic("entry"),
+            );
+            return None;
+        }
+        let node = NodeId(self.starts[entry.stage] + entry.row);
+        let (port, name) = (entry.port.clone(), entry.name.clone());
+        Some(Source { from: Origin::Entry { node, port, name, kind }, coordinates: Map::new() })
     }
 
     fn external(

@@ -1,6 +1,7 @@
 //! The edges of the graph.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use petgraph::graph::DiGraph;
 
@@ -8,7 +9,7 @@ use super::super::axes::{axes_of, key_on};
 use super::super::expand::Expanded;
 use super::super::file::File;
 use super::super::link::Linked;
-use crate::graph::{Edge, Node, NodeId, Origin};
+use crate::graph::{Edge, Node, NodeId};
 
 /// The edges: one for every artifact that flows, and those that `needs` asks for.
 pub(super) fn dag(
@@ -16,7 +17,7 @@ pub(super) fn dag(
     linked: &Linked<'_>,
     expanded: &[Expanded],
     starts: &[usize],
-    nodes: &[Node],
+    nodes: &[Arc<Node>],
 ) -> DiGraph<NodeId, Edge> {
     let mut dag = DiGraph::with_capacity(nodes.len(), nodes.len());
     for number in 0..nodes.len() {
@@ -25,14 +26,14 @@ pub(super) fn dag(
     for (number, node) in nodes.iter().enumerate() {
         for (input, sources) in &node.inputs {
             for source in sources {
-                if let Origin::Output { node, port } = &source.from {
-                    let edge = Edge::Data { output: port.clone(), input: input.clone() };
-                    dag.add_edge((*node).into(), NodeId(number).into(), edge);
+                if let Some((node, port)) = source.from.output() {
+                    let edge = Edge::Data { output: port.to_owned(), input: input.clone() };
+                    dag.add_edge(node.into(), NodeId(number).into(), edge);
                 }
             }
         }
     }
-    for (number, stage) in file.stages.iter().enumerate() {
+    for (number, stage) in file.stages.iter().enumerate().filter(|(n, _)| !expanded[*n].is_standing_in()) {
         for needed in stage.needs.iter().filter_map(|word| linked.stage(&word.text)) {
             // A node waits for the nodes of that stage that agree with it on the axes that both have.
             let (own, other) = (&expanded[number].cells, &expanded[needed].cells);

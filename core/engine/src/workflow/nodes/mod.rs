@@ -6,9 +6,10 @@ mod parameters;
 mod program;
 
 use std::cell::Cell as Flag;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use flow_plugin::{Checked, Port, Spec};
@@ -18,6 +19,7 @@ use serde_json::{Map, Value};
 use super::axes::{coordinates, node_name, values};
 use super::expand::{Expanded, expand};
 use super::external;
+use super::facts::Facts;
 use super::file::{AxisBlock, File, StageDecl};
 use super::limits;
 use super::link::Linked;
@@ -61,7 +63,9 @@ impl Place {
 #[derive(Default)]
 pub(super) struct Built {
     pub(super) stages: Vec<Stage>,
-    pub(super) nodes: Vec<Node>,
+    pub(super) nodes: Vec<Arc<Node>>,
+    pub(super) stand_ins: Vec<Arc<Node>>,
+    pub(super) questions: Vec<(NodeId, String)>,
     pub(super) dag: DiGraph<NodeId, Edge>,
     /// By published path: the text that asks for it.
     pub(super) published: Vec<(PathBuf, Span)>,
@@ -75,25 +79,30 @@ pub(super) fn build(
     linked: &Linked<'_>,
     params: &Params,
     place: &Place,
-    catalog: &Catalog,
+    (catalog, facts): (&Catalog, &Facts),
     problems: &mut Diagnostics,
 ) -> Built {
-    let expanded = expand(file, linked, params, place, problems);
-    let mut start = 0;
-    let starts: Vec<usize> = expanded
-        .iter()
-        .map(|stage| {
-            let own = start;
-            start += stage.cells.len();
-            own
-        })
-        .collect();
+    let expanded = expand(file, linked, params, place, facts, problems);
+    // What stands for nodes that are not known comes behind those that are.
+    let mut starts = vec![0; expanded.len()];
+    let (mut end, mut known) = (0, 0);
+    for standing_in in [false, true] {
+        for (number, stage) in expanded.iter().enumerate() {
+            if stage.is_standing_in() == standing_in {
+                starts[number] = end;
+                end += stage.cells.len();
+            }
+        }
+        if !standing_in {
+            known = end;
+        }
+    }
     let mut slots: Vec<Option<Node>> = Vec::new();
-    slots.resize_with(start, || None);
+    slots.resize_with(end, || None);
     let externals = expanded.iter().flat_map(|stage| stage.reads.iter().cloned()).collect();
     let mut built = Built { externals, ..Built::default() };
     let mut schemas = HashMap::new();
-    let mut known = external::Known::default();
+    let mut looked_at = external::Known::default();
     let ordered: HashSet<usize> = linked.order.iter().copied().collect();
     let rest = (0..file.stages.len()).filter(|stage| !ordered.contains(stage));
     for number in linked.order.iter().copied().chain(rest) {
@@ -111,7 +120,7 @@ pub(super) fn build(
             published: &mut built.published,
             externals: &mut built.externals,
             schemas: &mut schemas,
-            known: &mut known,
+            known: &mut looked_at,
         };
         let nodes = builder.stage(number, stage);
         for (row, node) in nodes.into_iter().enumerate() {
@@ -125,7 +134,11 @@ pub(super) fn build(
         .map(|(number, stage)| Stage {
             name: stage.name.text.clone(),
             operation: stage.uses.as_ref().map(|uses| uses.text.clone()).unwrap_or_default(),
-            nodes: starts[number]..starts[number] + expanded[number].cells.len(),
+            nodes: match expanded[number].is_standing_in() {
+                true => Vec::new(),
+                false => (starts[number]..starts[number] + expanded[number].cells.len()).collect(),
+            },
+            unknown: expanded[number].unknown.iter().cloned().collect(),
             off: expanded[number]
                 .off
                 .iter()
@@ -135,8 +148,14 @@ pub(super) fn build(
         .collect();
     if problems.is_empty() {
         // Without problems every stage was built, so every slot is filled.
-        built.nodes = slots.into_iter().flatten().collect();
+        built.nodes = Vec::with_capacity(slots.len());
+        built.nodes.extend(slots.into_iter().flatten().map(Arc::new));
+        built.stand_ins = built.nodes.split_off(known);
         built.dag = dag::dag(file, linked, &expanded, &starts, &built.nodes);
+        let open = expanded.iter().flat_map(|stage| &stage.open);
+        let questions: BTreeSet<_> =
+            open.map(|(stage, row, port)| (NodeId(starts[*stage] + row), port.clone())).collect();
+        built.questions = questions.into_iter().collect();
     }
     built
 }
@@ -169,6 +188,7 @@ struct Last {
     /// By input: an output that is known to fit.
     fitting: Vec<Option<Port>>,
     limits: Option<(Resources, u32, Option<Duration>)>,
+    outputs: Option<Arc<[Port]>>,
     /// For programs: the parameters without the command.
     with: Option<Tree>,
 }
@@ -256,6 +276,10 @@ impl Builder<'_> {
         }
         let publish = self.publish(stage, &scope, expanded.tainted);
         let frozen = self.frozen(stage, &scope, expanded.tainted);
+        let outputs = match &last.outputs {
+            Some(same) if **same == *checked.outputs => same.clone(),
+            _ => last.outputs.insert(checked.outputs.into()).clone(),
+        };
         Node {
             name: node_name(&stage.name.text, cell),
             stage: stage.name.text.clone(),
@@ -266,7 +290,7 @@ impl Builder<'_> {
             unkeyed,
             seed: own_seed.unwrap_or(0),
             inputs,
-            outputs: checked.outputs,
+            outputs,
             resources,
             retry,
             timeout,

@@ -1,0 +1,116 @@
+//! Expansion: how many nodes each stage has, where they lie on its axes, and which nodes of earlier stages
+//! each of their inputs takes.
+
+mod collect;
+mod stage;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use super::axes::Cell;
+use super::facts::Facts;
+use super::file::File;
+use super::link::Linked;
+use super::nodes::Place;
+use super::params::Params;
+use crate::diagnostics::{Diagnostics, Span};
+
+/// A stage after expansion.
+#[derive(Default)]
+pub(super) struct Expanded {
+    /// One a node, in matrix order.
+    pub(super) cells: Vec<Cell>,
+    /// One an input, in the order written.
+    pub(super) links: Vec<Link>,
+    /// Its axes are not known: something before it is broken, or will be known later. One cell stands for
+    /// whatever there will be.
+    pub(super) tainted: bool,
+    /// What must end before all of its cells are known; nothing if they are.
+    pub(super) unknown: BTreeSet<String>,
+    /// Outputs that decide about its axes and are not known: the stage, the row and the port.
+    pub(super) open: Vec<(usize, usize, String)>,
+    /// Cells that are switched off, and why.
+    pub(super) off: Vec<(Cell, String)>,
+    /// Tables that its axes are read from.
+    pub(super) reads: Vec<(PathBuf, Span)>,
+}
+
+impl Expanded {
+    /// Something about the stage is broken.
+    fn broken() -> Self {
+        Self { tainted: true, cells: vec![Vec::new()], ..Self::default() }
+    }
+
+    /// There is nothing of the stage.
+    fn off(why: String) -> Self {
+        Self { off: vec![(Vec::new(), why)], ..Self::default() }
+    }
+
+    fn is_off(&self) -> bool {
+        self.cells.is_empty()
+    }
+
+    /// Whether its only cell stands for nodes of which nothing is known yet.
+    pub(super) fn is_standing_in(&self) -> bool {
+        self.tainted && !self.unknown.is_empty()
+    }
+}
+
+/// Which rows of an earlier stage an input takes.
+pub(super) enum Link {
+    /// Broken, or not an output.
+    None,
+    /// By node: one row.
+    One { stage: usize, rows: Vec<usize> },
+    /// By node: the rows of one group.
+    Group { stage: usize, groups: Vec<Rc<Vec<usize>>>, rows: Vec<usize> },
+    /// Every node takes all rows.
+    All,
+}
+
+/// Expands all stages, in an order in which each comes after those it needs.
+pub(super) fn expand(
+    file: &File,
+    linked: &Linked<'_>,
+    params: &Params,
+    place: &Place,
+    facts: &Facts,
+    problems: &mut Diagnostics,
+) -> Vec<Expanded> {
+    let expanded = file.stages.iter().map(|_| None).collect();
+    let mut expander = Expander { file, linked, params, place, facts, problems, expanded };
+    for stage in &linked.order {
+        let result = expander.stage(*stage);
+        expander.expanded[*stage] = Some(result);
+    }
+    // Those on a cycle have not been reached.
+    expander.expanded.into_iter().map(|stage| stage.unwrap_or_else(Expanded::broken)).collect()
+}
+
+struct Expander<'a> {
+    file: &'a File,
+    linked: &'a Linked<'a>,
+    params: &'a Params,
+    place: &'a Place,
+    facts: &'a Facts,
+    problems: &'a mut Diagnostics,
+    /// The stages that have been reached.
+    expanded: Vec<Option<Expanded>>,
+}
+
+impl Expander<'_> {
+    fn reached(&self, name: &str) -> Option<(usize, &Expanded)> {
+        reached(self.linked, &self.expanded, name)
+    }
+}
+
+/// A stage that has been reached, by name: its number, and what it comes to.
+fn reached<'e>(
+    linked: &Linked<'_>,
+    expanded: &'e [Option<Expanded>],
+    name: &str,
+) -> Option<(usize, &'e Expanded)> {
+    let stage = linked.stage(name)?;
+    expanded[stage].as_ref().map(|found| (stage, found))
+}
