@@ -213,3 +213,27 @@ fn needs_is_an_order_and_no_input() {
     );
     assert_eq!(project.run(&[]).node("late")["status"], "skipped");
 }
+
+#[test]
+fn nodes_that_become_known_later_follow_the_selection() {
+    let project = Project::new(
+        r#"
+  split: { uses: exec/run, with: { run: "mkdir ${{ outputs.parts }}; for p in a b; do echo $p > ${{ outputs.parts }}/$p; done" }, outputs: { parts: folder } }
+  cell:  { uses: demo/grep, matrix: { part: { from: split.parts } }, inputs: { text: matrix.part }, with: { contains: a } }
+  all:   { uses: demo/join, inputs: { parts: [cell.text] } }
+  other: { uses: demo/text, with: { text: x } }
+"#,
+    );
+    let names =
+        |more: &[&str]| -> Vec<String> { project.plan(more).into_iter().map(|node| node.0).collect() };
+    assert_eq!(names(&["--until", "cell"]), ["split", "cell"]);
+    assert_eq!(names(&["--until", "split"]), ["split"]);
+    assert!(message(&project, &["run", "w.yaml", "--only", "cell"]).contains("`split` is needed"));
+    assert_eq!(project.run(&["--until", "cell"]).executed(), ["cell[part=a]", "cell[part=b]", "split"]);
+    assert_eq!(project.run(&["--only", "all"]).executed(), ["all"]);
+    assert_eq!(
+        project.run(&["--until", "cell", "--force", "cell"]).executed(),
+        ["cell[part=a]", "cell[part=b]"]
+    );
+    assert_eq!(project.run(&["--frozen", "cell"]).executed(), ["other"]);
+}

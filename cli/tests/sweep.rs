@@ -269,6 +269,17 @@ fn what_makes_no_sense_is_refused_with_a_suggestion() {
         let refused = refused(&project, &[&vary[..], &["--metric", metric]].concat());
         assert!(refused.contains(expected), "{metric}: {refused}");
     }
+    // Nodes that no trial can name beforehand.
+    let grown = study();
+    write(
+        &grown,
+        r#"
+  split: { uses: exec/run, with: { run: "mkdir ${{ outputs.parts }}; echo > ${{ outputs.parts }}/a" }, outputs: { parts: folder } }
+  score: { uses: demo/count, matrix: { part: { from: split.parts } }, inputs: { after: matrix.part }, with: { to: "${{ params.size }}" } }
+"#,
+    );
+    let said = refused(&grown, &[&vary[..], &metric].concat());
+    assert!(said.contains("the nodes of `score` are not known before it runs\nhelp: "), "{said}");
     // What numbers there are is known once a trial has ended.
     let output = project.flow(&[&["sweep", "w.yaml", "--metric", "score.metrics.summ"], &vary[..]].concat());
     let out = text(&output.stdout);

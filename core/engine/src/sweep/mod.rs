@@ -140,6 +140,7 @@ pub fn sweep(options: &Options, catalog: &Catalog, sink: &mut dyn FnMut(Event<'_
     let base = workflow::load(&options.file, &options.workflow, catalog)?;
     let target = Target::parse(&options.metric, &base)?;
     let root = options.store.clone().unwrap_or_else(|| base.root.join(".flow"));
+    let (base, _) = needed(base, &target)?;
     let reader = Store::open(&root)?;
     let search = &options.search;
     sink(Event::Started { workflow: &base.name, search });
@@ -303,6 +304,11 @@ fn load(
     let names = options.search.space().iter().map(|dimension| &dimension.name);
     with.set.extend(names.zip(settings).map(|(name, value)| format!("{name}={value}")));
     let graph = workflow::load(&options.file, &with, catalog)?;
+    needed(graph, target)
+}
+
+/// What the number needs, and the nodes that have it.
+fn needed(graph: Graph, target: &Target) -> Result<(Graph, BTreeSet<NodeId>), Error> {
     let until = vec![target.of.clone()];
     let graph = graph.select(&Selection { until, ..Selection::default() })?;
     if let Some(stage) = graph.stages.iter().find(|stage| !stage.unknown.is_empty()) {

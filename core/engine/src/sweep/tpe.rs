@@ -189,7 +189,8 @@ mod tests {
     fn it_beats_random_search() {
         let numeric = [Axis::Numeric; 2];
         let one_choice = [Axis::Choice(4), Axis::Numeric, Axis::Numeric];
-        let cases: [(&[Axis], &dyn Fn(&[f64]) -> f64); 2] = [(&numeric, &branin), (&one_choice, &mixed)];
+        type Function<'f> = &'f dyn Fn(&[f64]) -> f64;
+        let cases: [(&[Axis], Function<'_>); 2] = [(&numeric, &branin), (&one_choice, &mixed)];
         const SEEDS: u64 = 31;
         for (axes, f) in cases {
             let mut best = [true, false]
