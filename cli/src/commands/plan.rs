@@ -22,9 +22,10 @@ Examples:
   flow plan ccs --until train --force simulate  with the options of `flow run` that choose what runs
   flow plan ccs --format json                   one JSON object a line, for programs
 
-A node marked `?` is uncertain: it runs only if what it reads comes out different. One marked `frozen` is
-never computed: its last result is used. One marked `off` is switched off by a condition (`when`), or has nothing
-in it. One marked `later` is a stage of which further nodes become known when others have ended.")]
+A node marked `?` is uncertain: it runs only if what it reads comes out different. One marked
+`frozen` is never computed: its last result is used. One marked `off` is switched off by a
+condition (`when`), or has nothing in it. One marked `later` is a stage of which further nodes
+become known when others have ended.")]
 pub(crate) struct Args {
     /// The workflow: a file, or the name of one in workflows/
     #[arg(value_name = "WORKFLOW")]

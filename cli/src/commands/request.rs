@@ -84,21 +84,22 @@ pub(crate) fn worker() -> Result<Program, Failure> {
     Ok(Program { path: std::env::current_exe().map_err(Failure::system)?, args: vec!["worker".into()] })
 }
 
+const CHOOSING: &str = "Choosing what runs (each may be given again)";
+
 /// What of a workflow a run is about.
 #[derive(clap::Args, Clone)]
-#[command(next_help_heading = "Choosing what runs (each may be given again)")]
 pub(crate) struct SelectArgs {
     /// Run these stages or nodes and all that they need, and leave out the rest
-    #[arg(long, value_name = "STAGE", conflicts_with = "only")]
+    #[arg(long, value_name = "STAGE", help_heading = CHOOSING, conflicts_with = "only")]
     until: Vec<String>,
     /// Run these stages or nodes alone: what they need must be in the store
-    #[arg(long, value_name = "STAGE")]
+    #[arg(long, value_name = "STAGE", help_heading = CHOOSING)]
     only: Vec<String>,
     /// Compute these stages or nodes even if their results are in the store
-    #[arg(long, value_name = "STAGE")]
+    #[arg(long, value_name = "STAGE", help_heading = CHOOSING)]
     force: Vec<String>,
     /// Use the last results of these stages or nodes, whatever has changed
-    #[arg(long, value_name = "STAGE")]
+    #[arg(long, value_name = "STAGE", help_heading = CHOOSING)]
     frozen: Vec<String>,
 }
 

@@ -34,19 +34,20 @@ What may follow a name:
   model=fno,ufno          one of these; also lists: modes=[8,8],[16,16]
 
 Methods:
-  tpe      near what was good so far (tree-structured Parzen estimator); begins with 10 trials by lhs
+  tpe      near what was good so far (tree-structured Parzen estimator), after 10 trials by lhs
   random   independent of each other
   lhs      Latin hypercube: spread evenly along each parameter
   grid     every combination; takes no --trials
 
-A trial is the workflow with some settings, and its results are kept like those of a run: what was computed
-before is there already, stages that no setting reaches are computed once, and a search that was interrupted
-goes on when it is asked for again. What is tried depends on --seed only (and, for tpe, on the results and
---batch). With more --trials, random and tpe go on with the same ones; for lhs write --trials 20+10. Only what
-the metric needs is computed, and nothing is published. Over the nodes of a stage (seeds, say) the mean counts.
-All trials are in the run of WORKFLOW-sweep: flow table WORKFLOW-sweep evaluate.scores
+A trial is the workflow with some settings, and its results are kept like those of a run: what was
+computed before is there already, stages that no setting reaches are computed once, and a search
+that was interrupted goes on when it is asked for again. What is tried depends on --seed only (and,
+for tpe, on the results and --batch). With more --trials, random and tpe go on with the same ones;
+for lhs write --trials 20+10. Only what the metric needs is computed, and nothing is published. Over
+the nodes of a stage (seeds, say) the mean counts. Trials that run together are one run:
+  flow table WORKFLOW-sweep evaluate.scores
 
-Exit status: 0 done, 1 no trial succeeded, 2 the request or the workflow was wrong, 130 interrupted.")]
+Exit status: 0 done, 1 no trial succeeded, 2 the request or workflow was wrong, 130 interrupted.")]
 pub(crate) struct Args {
     /// The workflow: a file, or the name of one in workflows/
     #[arg(value_name = "WORKFLOW")]

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::executor::{Executor, Report, Stop};
 use super::grow::Grown;
 use super::node::{Phase, Progress};
+use super::order::Turn;
 use super::slots::Slots;
 use super::writer::{Ended, Writer, Written};
 use super::{Error, Options, machine};
@@ -74,6 +75,7 @@ pub(super) async fn dispatch(
         todo: VecDeque::new(),
         ready: BTreeSet::new(),
         claimed: BTreeSet::new(),
+        steps: Vec::new(),
         claiming: 0,
         theirs: Vec::new(),
         holders: HashMap::new(),
@@ -112,10 +114,12 @@ pub(super) struct Dispatcher<'a> {
     pub(super) open: usize,
     /// Nodes whose upstream nodes have all ended well.
     pub(super) todo: VecDeque<NodeId>,
-    /// Nodes that must run; those that measure come last.
-    pub(super) ready: BTreeSet<(bool, NodeId)>,
+    /// Nodes that must run.
+    pub(super) ready: BTreeSet<Turn>,
     /// Nodes that are ours to run, and wait for a slot.
-    pub(super) claimed: BTreeSet<(bool, NodeId)>,
+    pub(super) claimed: BTreeSet<Turn>,
+    /// For each node, how many follow it one after another; as far as it was asked for.
+    pub(super) steps: Vec<u32>,
     pub(super) claiming: usize,
     pub(super) theirs: Vec<NodeId>,
     /// By key, the node that has claimed it.
@@ -249,12 +253,12 @@ impl Dispatcher<'_> {
         let store = self.parts.store;
         let _snapshot = store.snapshot().map_err(Error::Store)?;
         let mut waiting = std::mem::take(&mut self.claimed);
-        while let Some((measures, id)) = waiting.pop_first() {
+        while let Some(turn) = waiting.pop_first() {
             if self.slots.is_full() {
-                self.claimed.insert((measures, id));
+                self.claimed.insert(turn);
                 break;
             }
-            self.start(id)?;
+            self.start(turn.id)?;
         }
         self.claimed.append(&mut waiting);
         Ok(())
@@ -316,7 +320,8 @@ impl Dispatcher<'_> {
 
     pub(super) fn make_ready(&mut self, id: NodeId) {
         self.nodes[id.0].phase = Phase::Ready;
-        self.ready.insert((self.parts.graph.node(id).measures, id));
+        let turn = self.turn(id);
+        self.ready.insert(turn);
     }
 
     /// The node's result was there already.

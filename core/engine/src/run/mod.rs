@@ -20,6 +20,7 @@ mod failing;
 mod grow;
 mod machine;
 mod node;
+mod order;
 pub(crate) mod publish;
 mod share;
 mod slots;

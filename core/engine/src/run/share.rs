@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::Error;
 use super::dispatcher::Dispatcher;
 use super::node::Phase;
+use super::order::Turn;
 use crate::event::Event;
 use crate::graph::NodeId;
 
@@ -37,7 +38,7 @@ impl Dispatcher<'_> {
         };
         let mut keys = Vec::new();
         while keys.len() < wanted
-            && let Some((_, id)) = self.ready.pop_first()
+            && let Some(Turn { id, .. }) = self.ready.pop_first()
         {
             let progress = &mut self.nodes[id.0];
             if let Some(key) = progress.key {
@@ -66,7 +67,8 @@ impl Dispatcher<'_> {
                 None => {
                     progress.phase = Phase::Claimed;
                     self.holders.extend(progress.key.map(|key| (key, id)));
-                    self.claimed.insert((self.parts.graph.node(id).measures, id));
+                    let turn = self.turn(id);
+                    self.claimed.insert(turn);
                 }
             },
             Claim::Theirs(run) => {

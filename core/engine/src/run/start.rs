@@ -19,7 +19,8 @@ impl Dispatcher<'_> {
     pub(super) fn start(&mut self, id: NodeId) -> Result<(), Error> {
         let node = self.parts.graph.node(id);
         let Some(held) = self.slots.take(&node.resources, node.measures) else {
-            self.claimed.insert((node.measures, id));
+            let turn = self.turn(id);
+            self.claimed.insert(turn);
             return Ok(());
         };
         let Some(ports) = self.nodes[id.0].ports.clone() else { return Ok(()) };

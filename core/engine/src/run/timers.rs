@@ -44,7 +44,8 @@ impl Dispatcher<'_> {
         {
             self.retries.pop_first();
             self.nodes[id.0].phase = Phase::Claimed;
-            self.claimed.insert((self.parts.graph.node(id).measures, id));
+            let turn = self.turn(id);
+            self.claimed.insert(turn);
         }
         if self.poll.is_some_and(|at| at <= now) {
             self.poll = None;

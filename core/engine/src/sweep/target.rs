@@ -47,10 +47,13 @@ impl Target {
             return error(format!("`{text}` does not begin with a stage or node"), hint);
         };
         let ids = graph.named(&[of.to_owned()], "measure")?;
-        let outputs: Vec<(&str, Kind)> = ids
-            .first()
-            .map(|id| graph.node(*id).outputs.iter().map(|port| (port.name.as_str(), port.kind)).collect())
-            .unwrap_or_default();
+        // Of a stage whose nodes are not known yet there is one that stands for them.
+        let stand_in = || graph.stand_ins.iter().find(|node| node.stage == of);
+        let node = ids.first().map(|id| &graph.nodes[id.0]).or_else(stand_in);
+        let outputs: Vec<(&str, Kind)> = node
+            .iter()
+            .flat_map(|node| node.outputs.iter().map(|port| (port.name.as_str(), port.kind)))
+            .collect();
         let metrics: Vec<&str> =
             outputs.iter().filter(|(_, kind)| *kind == Kind::Metrics).map(|(name, _)| *name).collect();
         let rest = text[of.len()..].strip_prefix('.').unwrap_or_default();
