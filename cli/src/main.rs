@@ -19,6 +19,7 @@ Examples:
   flow run workflows/ccs.yaml           run a workflow; the second time, only what has changed
   flow run ccs --set train.with.epochs=60
   flow plan ccs                         what a run would do, and why
+  flow sweep ccs --vary train.with.lr=1e-4..1e-2:log --metric evaluate.scores.rmse --trials 20
   flow show ccs evaluate.scores         a result: its content, and where it came from
   flow get ccs evaluate.cases cases.csv
   flow diff ccs                         what is different between the last two runs

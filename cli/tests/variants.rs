@@ -254,3 +254,19 @@ fn failed_nodes_are_missing_from_a_table() {
     let shown = text(&project.flow(&["table", "w", "score.metrics", "--metric", "count"]).stdout);
     assert_eq!(shown, "n  count\n1  1 ± 0 (n = 2)\n2  2 (n = 1)\nmean ± standard deviation over seed\n");
 }
+
+#[test]
+fn two_stages_that_are_the_same_are_computed_once() {
+    let project = Project::new(
+        "
+  a: { uses: demo/count, with: { to: 20, step_ms: 5 } }
+  b: { uses: demo/count, with: { to: 20, step_ms: 5 } }
+",
+    );
+    let run = project.run(&["--cores", "2"]);
+    assert_eq!((run.executed(), run.counts()), (vec!["a"], [1, 1, 0, 0]));
+    assert_eq!(run.node("b")["reason"], "a is the same");
+    // Where the first fails, the second is on its own.
+    project.stages("\n  a: { uses: demo/fail }\n  b: { uses: demo/fail }\n");
+    assert_eq!(project.run(&["--cores", "2"]).counts(), [0, 0, 2, 0]);
+}

@@ -14,6 +14,7 @@ mod runs;
 mod schema;
 mod show;
 mod store;
+mod sweep;
 mod table;
 mod verify;
 mod why;
@@ -31,6 +32,8 @@ pub(crate) use run::Format;
 pub(crate) enum Command {
     /// Run a workflow: compute what is not in the store
     Run(run::Args),
+    /// Search for the settings that make a metric best: grid, random, Latin hypercube, TPE
+    Sweep(sweep::Args),
     /// Show what a run would do, and why, without doing it
     Plan(plan::Args),
     /// Say why a stage or node would run, or where its cached result came from
@@ -68,6 +71,7 @@ impl Command {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
         match self {
             Self::Run(args) => run::run(&args),
+            Self::Sweep(args) => sweep::run(&args),
             Self::Plan(args) => plan::run(&args),
             Self::Why(args) => why::run(&args),
             Self::Diff(args) => diff::run(&args),
@@ -109,6 +113,12 @@ impl Failure {
         Self { hint, ..Self::request(error.message) }
     }
 
+    /// Stages or nodes are named that there are not, or that cannot be chosen together: exit status 2.
+    pub(crate) fn unselectable(error: flow_engine::select::Unselectable) -> Self {
+        let hint = error.hint.clone();
+        Self { hint, ..Self::request(error.message) }
+    }
+
     /// The workflow is wrong: exit status 2. Everything that is wrong with it is shown.
     pub(crate) fn workflow(diagnostics: flow_engine::diagnostics::Diagnostics) -> Self {
         Self { message: diagnostics.to_string(), hint: None, status: 2, rendered: true }
@@ -129,6 +139,12 @@ impl Failure {
     pub(crate) fn plan(error: flow_engine::plan::Error) -> Self {
         match error {
             flow_engine::plan::Error::Store(error) => Self::store(error),
+            left_out @ flow_engine::plan::Error::LeftOut(_) => {
+                Self::request(left_out).hint("`--until` in place of `--only` computes what is needed too")
+            }
+            frozen @ flow_engine::plan::Error::Frozen(_) => {
+                Self::request(frozen).hint("compute it once without `frozen`")
+            }
             flow_engine::plan::Error::Growth(problems) => Self::workflow(problems),
             other => Self::request(other),
         }

@@ -9,7 +9,7 @@ use flow_engine::plan::{self, Planned, State};
 use serde::Serialize;
 
 use super::Failure;
-use super::request::{self, Settings, StoreArgs};
+use super::request::{self, SelectArgs, Settings, StoreArgs};
 use super::run::Format;
 use crate::render::text;
 
@@ -19,10 +19,12 @@ use crate::render::text;
 Examples:
   flow plan workflows/ccs.yaml                  what a run would do, and why
   flow plan ccs --set train.with.epochs=60      what it would do with another parameter
+  flow plan ccs --until train --force simulate  with the options of `flow run` that choose what runs
   flow plan ccs --format json                   one JSON object a line, for programs
 
-A node marked `?` is uncertain: it runs only if what it reads comes out different. One marked `off` is
-switched off by a condition (`when`), or has nothing in it. One marked `later` is a stage of which further nodes
+A node marked `?` is uncertain: it runs only if what it reads comes out different. One marked
+`frozen` is never computed: its last result is used. One marked `off` is switched off by a
+condition (`when`), or has nothing in it. One marked `later` is a stage of which further nodes
 become known when others have ended.")]
 pub(crate) struct Args {
     /// The workflow: a file, or the name of one in workflows/
@@ -31,6 +33,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     settings: Settings,
     #[command(flatten)]
+    select: SelectArgs,
+    #[command(flatten)]
     store: StoreArgs,
     /// For people, or for programs
     #[arg(long, value_enum, default_value_t = Format::Human)]
@@ -38,7 +42,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let loaded = request::load(args.file.as_ref(), &args.settings, &args.store)?;
+    let loaded = request::load_selected(args.file.as_ref(), &args.settings, &args.store, &args.select)?;
     let store = request::open(&loaded.store)?;
     let plan = plan::plan(&loaded.graph, &loaded.catalog, &store).map_err(Failure::plan)?;
     let mut out = anstream::stdout().lock();
@@ -85,7 +89,9 @@ fn human(out: &mut impl Write, workflow: &str, plan: &plan::Plan) -> std::io::Re
         write!(out, ", {perhaps} perhaps")?;
     }
     write!(out, ", {cached} cached")?;
-    for (count, what) in [(count(State::Off), "off"), (count(State::Unknown), "unknown")] {
+    for (count, what) in
+        [(count(State::Frozen), "frozen"), (count(State::Off), "off"), (count(State::Unknown), "unknown")]
+    {
         if count > 0 {
             write!(out, ", {count} {what}")?;
         }
@@ -101,6 +107,7 @@ fn seconds(plan: &plan::Plan, certain: bool) -> f64 {
 pub(super) fn mark(node: &Planned) -> (&'static str, anstyle::Style) {
     match (node.state, node.certain) {
         (State::Cached, _) => ("cached", text::GREEN),
+        (State::Frozen, _) => ("frozen", text::CYAN),
         (State::Off, _) => ("off", text::DIM),
         (State::Unknown, _) => ("later", text::YELLOW),
         (State::Run, true) => ("run", text::YELLOW),

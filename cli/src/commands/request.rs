@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use flow_engine::catalog::Catalog;
-use flow_engine::diagnostics::closest;
-use flow_engine::graph::{Graph, Stage};
+use flow_engine::graph::Graph;
 use flow_engine::run::Program;
+use flow_engine::select::Selection;
 use flow_engine::workflow;
 use flow_store::Store;
 
@@ -49,26 +49,34 @@ pub(crate) struct Loaded {
     pub(crate) cores: usize,
 }
 
-/// Reads and checks a workflow.
-pub(crate) fn load(
+/// The file that is meant, and what is asked for beside it.
+pub(crate) fn workflow(
     file: Option<&PathBuf>,
     settings: &Settings,
-    store: &StoreArgs,
-) -> Result<Loaded, Failure> {
+) -> Result<(PathBuf, workflow::Options), Failure> {
     let file = workflow::locate(file.map(PathBuf::as_path)).map_err(Failure::not_found)?;
-    let catalog = Catalog::new(crate::plugins::builtin());
-    let cores = settings.cores.unwrap_or_else(flow_engine::run::cores);
     let current_dir = std::env::current_dir()
         .map_err(|error| Failure::request(format_args!("cannot find the current folder: {error}")))?;
     let options = workflow::Options {
         profile: settings.profile.clone(),
         set: settings.set.clone(),
         current_dir,
-        cores,
+        cores: settings.cores.unwrap_or_else(flow_engine::run::cores),
     };
+    Ok((file, options))
+}
+
+/// Reads and checks a workflow.
+pub(crate) fn load(
+    file: Option<&PathBuf>,
+    settings: &Settings,
+    store: &StoreArgs,
+) -> Result<Loaded, Failure> {
+    let (file, options) = workflow(file, settings)?;
+    let catalog = Catalog::new(crate::plugins::builtin());
     let graph = workflow::load(&file, &options, &catalog).map_err(Failure::workflow)?;
     let store = store.store.clone().unwrap_or_else(|| graph.root.join(".flow"));
-    Ok(Loaded { graph, catalog, store, cores })
+    Ok(Loaded { graph, catalog, store, cores: options.cores })
 }
 
 /// The program that serves the built-in operations: this one.
@@ -76,20 +84,42 @@ pub(crate) fn worker() -> Result<Program, Failure> {
     Ok(Program { path: std::env::current_exe().map_err(Failure::system)?, args: vec!["worker".into()] })
 }
 
-/// Refuses names that are neither stages nor nodes of a workflow.
-pub(crate) fn check_names(graph: &Graph, names: &[String], purpose: &str) -> Result<(), Failure> {
-    let known = |name: &&String| {
-        // A node that is not known yet may come to be.
-        let of = |stage: &Stage| !stage.unknown.is_empty() && name.starts_with(&format!("{}[", stage.name));
-        graph.stages.iter().any(|stage| stage.name == **name || of(stage)) || graph.find(name).is_some()
-    };
-    let Some(unknown) = names.iter().find(|name| !known(name)) else { return Ok(()) };
-    let failure = Failure::request(format_args!("there is no stage or node `{unknown}` to {purpose}"));
-    let stages: Vec<&str> = graph.stages.iter().map(|stage| stage.name.as_str()).collect();
-    Err(match closest(unknown, stages.iter().copied()) {
-        Some(near) => failure.hint(format_args!("did you mean `{near}`?")),
-        None => failure.hint(format_args!("the stages are {}", stages.join(", "))),
-    })
+const CHOOSING: &str = "Choosing what runs (each may be given again)";
+
+/// What of a workflow a run is about.
+#[derive(clap::Args, Clone)]
+pub(crate) struct SelectArgs {
+    /// Run these stages or nodes and all that they need, and leave out the rest
+    #[arg(long, value_name = "STAGE", help_heading = CHOOSING, conflicts_with = "only")]
+    until: Vec<String>,
+    /// Run these stages or nodes alone: what they need must be in the store
+    #[arg(long, value_name = "STAGE", help_heading = CHOOSING)]
+    only: Vec<String>,
+    /// Compute these stages or nodes even if their results are in the store
+    #[arg(long, value_name = "STAGE", help_heading = CHOOSING)]
+    force: Vec<String>,
+    /// Use the last results of these stages or nodes, whatever has changed
+    #[arg(long, value_name = "STAGE", help_heading = CHOOSING)]
+    frozen: Vec<String>,
+}
+
+impl SelectArgs {
+    fn selection(&self) -> Selection {
+        let Self { until, only, force, frozen } = self.clone();
+        Selection { until, only, force, frozen }
+    }
+}
+
+/// Reads and checks a workflow, and leaves out of it what is not asked for.
+pub(crate) fn load_selected(
+    file: Option<&PathBuf>,
+    settings: &Settings,
+    store: &StoreArgs,
+    select: &SelectArgs,
+) -> Result<Loaded, Failure> {
+    let loaded = load(file, settings, store)?;
+    let graph = loaded.graph.select(&select.selection()).map_err(Failure::unselectable)?;
+    Ok(Loaded { graph, ..loaded })
 }
 
 /// Opens a store, and creates it where there is none.

@@ -8,7 +8,7 @@ use flow_engine::run::{self, Options};
 use flow_store::RunStatus;
 
 use super::Failure;
-use super::request::{self, Settings, StoreArgs};
+use super::request::{self, SelectArgs, Settings, StoreArgs};
 use crate::render;
 
 /// Arguments of `flow run`.
@@ -19,10 +19,14 @@ Examples:
   flow run ccs                                           the same, by name
   flow run ccs --set train.with.epochs=60                with another parameter of a stage
   flow run ccs --set reservoirs=500 --profile paper      with another parameter, on top of a profile
+  flow run ccs --until train                             no further than a stage
+  flow run ccs --only 'train[model=fno]'                 one node, from what is in the store
   flow run ccs --force evaluate                          compute a stage again
+  flow run ccs --frozen simulate                         use its last result, whatever has changed
   flow run ccs --format json                             one JSON object a line, for programs
 
-Only what is not in the store runs; when a node fails, what does not depend on it goes on.
+Only what is not in the store runs. When a node fails, what does not depend on it goes on, unless
+--fail-fast is given. `flow plan` takes the same options, and shows what they come to.
 Ctrl-C stops: running nodes have ten seconds to save a checkpoint. A second Ctrl-C stops at once.
 
 Exit status: 0 done, 1 a node failed, 2 the request or the workflow was wrong, 130 interrupted.")]
@@ -34,9 +38,14 @@ pub(crate) struct Args {
     settings: Settings,
     #[command(flatten)]
     store: StoreArgs,
-    /// Compute this stage or node even if its result is in the store; may be given again
-    #[arg(long, value_name = "STAGE")]
-    force: Vec<String>,
+    #[command(flatten)]
+    select: SelectArgs,
+    /// Start nothing more after a node has failed; those that run are finished
+    #[arg(long)]
+    fail_fast: bool,
+    /// When a node fails, go on with what does not depend on it: this is what happens anyway
+    #[arg(long, conflicts_with = "fail_fast")]
+    keep_going: bool,
     /// Publish also over files that flow did not put there
     #[arg(long)]
     overwrite: bool,
@@ -55,8 +64,7 @@ pub(crate) enum Format {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let loaded = request::load(args.file.as_ref(), &args.settings, &args.store)?;
-    request::check_names(&loaded.graph, &args.force, "force")?;
+    let loaded = request::load_selected(args.file.as_ref(), &args.settings, &args.store, &args.select)?;
     let store = request::open(&loaded.store)?;
     let worker = request::worker()?;
     let command = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
@@ -64,10 +72,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         cores: loaded.cores,
         worker,
         command,
-        force: args.force.clone(),
+        fail_fast: args.fail_fast,
         overwrite: args.overwrite,
     };
-    let mut renderer = render::renderer(args.format);
+    let mut renderer = render::renderer(args.format, render::Detail::All);
     let outcome =
         run::run(&loaded.graph, &loaded.catalog, store, &options, &mut |event| renderer.event(event));
     drop(renderer);

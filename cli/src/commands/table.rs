@@ -18,7 +18,8 @@ use super::reference::{self, Target};
 use super::request::StoreArgs;
 use super::run::Format;
 use crate::render::artifact::number;
-use crate::render::text::{self, BOLD, DIM, RESET, clean};
+use crate::render::columns;
+use crate::render::text::{self, DIM, RESET, clean};
 
 /// Arguments of `flow table`.
 #[derive(clap::Args)]
@@ -209,16 +210,7 @@ fn human(out: &mut impl Write, table: &Table, over: &[String]) -> io::Result<()>
             column.push(shown(cell, !over.is_empty() && !equal));
         }
     }
-    let widths: Vec<usize> = columns
-        .iter()
-        .map(|cells| cells.iter().map(|cell| cell.chars().count()).max().unwrap_or(0))
-        .collect();
-    for line in 0..=table.rows.len() {
-        let style = if line == 0 { BOLD } else { anstyle::Style::new() };
-        let cells = columns.iter().zip(&widths).map(|(cells, width)| format!("{:<width$}", cells[line]));
-        let text = cells.collect::<Vec<_>>().join("  ");
-        writeln!(out, "{style}{}{style:#}", text.trim_end())?;
-    }
+    columns::write(out, &columns)?;
     if !over.is_empty() {
         let of = if equal { format!(", n = {}", counts.first().unwrap_or(&0)) } else { String::new() };
         let axes = clean(&over.join(", "));

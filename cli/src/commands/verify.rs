@@ -66,7 +66,7 @@ fn sample(text: &str) -> Result<Sample, String> {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let loaded = request::load(args.file.as_ref(), &args.settings, &args.store)?;
-    request::check_names(&loaded.graph, &args.node, "verify")?;
+    loaded.graph.named(&args.node, "verify").map_err(Failure::unselectable)?;
     let name = &loaded.graph.name;
     let Some(store) = Store::open_existing(&loaded.store).map_err(Failure::store)? else {
         return Err(Failure::request(format_args!("nothing of `{name}` has been computed yet"))

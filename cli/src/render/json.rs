@@ -26,4 +26,6 @@ impl Renderer for Json {
             let _ = self.out.flush();
         }
     }
+
+    fn say(&self, _: &str) {}
 }

@@ -8,9 +8,10 @@ use flow_engine::event::Event;
 use flow_engine::human::duration;
 
 use super::pace::Pace;
-use super::{Renderer, summary, text};
+use super::{Detail, Renderer, summary, text};
 
 pub(super) struct Plain {
+    detail: Detail,
     report: Option<String>,
     /// Nodes that have been started and not ended.
     running: HashSet<String>,
@@ -21,8 +22,8 @@ pub(super) struct Plain {
 const INTERVAL: Duration = Duration::from_secs(60);
 
 impl Plain {
-    pub(super) fn new() -> Self {
-        Self { report: None, running: HashSet::new(), paces: HashMap::new() }
+    pub(super) fn new(detail: Detail) -> Self {
+        Self { detail, report: None, running: HashSet::new(), paces: HashMap::new() }
     }
 
     fn progress(&mut self, node: &str, (done, total): (u64, u64), unit: &str, message: &str) {
@@ -48,7 +49,14 @@ fn say(line: &str) {
 }
 
 impl Renderer for Plain {
+    fn say(&self, line: &str) {
+        say(line);
+    }
+
     fn event(&mut self, event: &Event) {
+        if self.detail == Detail::Problems && !super::is_problem(event) {
+            return;
+        }
         match event {
             Event::RunStarted { run, workflow, nodes, .. } => {
                 say(&format!("{}: {}, run {run}", text::clean(workflow), text::count(*nodes, "node")));

@@ -8,9 +8,10 @@ use flow_engine::human::duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::pace::Pace;
-use super::{Renderer, plain, summary, text};
+use super::{Detail, Renderer, plain, summary, text};
 
 pub(super) struct Terminal {
+    detail: Detail,
     bars: MultiProgress,
     all: ProgressBar,
     running: HashMap<String, Running>,
@@ -34,22 +35,22 @@ const TICK: Duration = Duration::from_millis(250);
 const CACHED_STEP: usize = 64;
 
 impl Terminal {
-    pub(super) fn new() -> Self {
-        Self::on(ProgressDrawTarget::stderr())
+    pub(super) fn new(detail: Detail) -> Self {
+        Self::on(ProgressDrawTarget::stderr(), detail)
     }
 
-    fn on(target: ProgressDrawTarget) -> Self {
+    fn on(target: ProgressDrawTarget, detail: Detail) -> Self {
         let bars = MultiProgress::with_draw_target(target);
         let all = bars.add(ProgressBar::new(0));
         all.set_style(style("{elapsed_precise} {bar:24} {pos}/{len} nodes {wide_msg}"));
-        Self { bars, all, running: HashMap::new(), cached: 0, ended: 0, report: None }
+        Self { detail, bars, all, running: HashMap::new(), cached: 0, ended: 0, report: None }
     }
 
-    fn say(&self, line: &str) {
-        // Colour is for those who want it; `NO_COLOR` and the like are asked as for every other output.
-        let wanted = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
-        let line = if wanted { line.to_owned() } else { anstream::adapter::strip_str(line).to_string() };
-        let _ = self.bars.println(line);
+    /// A line about an event, where it is wanted.
+    fn tell(&self, event: &Event, line: &str) {
+        if self.detail == Detail::All || super::is_problem(event) {
+            self.say(line);
+        }
     }
 
     fn start(&mut self, node: &str) {
@@ -106,15 +107,23 @@ impl Running {
 }
 
 impl Renderer for Terminal {
+    fn say(&self, line: &str) {
+        // Colour is for those who want it; `NO_COLOR` and the like are asked as for every other output.
+        let wanted = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
+        let line = if wanted { line.to_owned() } else { anstream::adapter::strip_str(line).to_string() };
+        let _ = self.bars.println(line);
+    }
+
     fn event(&mut self, event: &Event) {
         match event {
             Event::RunStarted { run, workflow, nodes, .. } => {
                 self.all.set_length(*nodes as u64);
-                self.say(&format!("{}: {}, run {run}", text::clean(workflow), text::count(*nodes, "node")));
+                let nodes = text::count(*nodes, "node");
+                self.tell(event, &format!("{}: {nodes}, run {run}", text::clean(workflow)));
             }
             Event::NodeStarted { node, .. } => {
                 if let Some(line) = plain::line(event) {
-                    self.say(&line);
+                    self.tell(event, &line);
                 }
                 self.start(node);
                 self.count();
@@ -138,7 +147,7 @@ impl Renderer for Terminal {
             | Event::Log { .. }
             | Event::Warning { .. } => {
                 if let Some(line) = plain::line(event) {
-                    self.say(&line);
+                    self.tell(event, &line);
                 }
             }
             Event::NodeRetries { node, .. } => {
@@ -146,7 +155,7 @@ impl Renderer for Terminal {
                     running.bar.finish_and_clear();
                 }
                 if let Some(line) = plain::line(event) {
-                    self.say(&line);
+                    self.tell(event, &line);
                 }
             }
             Event::NodeFinished { node, cached, .. } => {
@@ -156,7 +165,7 @@ impl Renderer for Terminal {
                 }
                 self.ended += 1;
                 self.cached += usize::from(*cached);
-                summary::node(event, running.is_some()).iter().for_each(|line| self.say(line));
+                summary::node(event, running.is_some()).iter().for_each(|line| self.tell(event, line));
                 if !cached || self.cached.is_multiple_of(CACHED_STEP) {
                     self.count();
                 }
@@ -165,7 +174,7 @@ impl Renderer for Terminal {
             Event::RunFinished(end) => {
                 self.all.finish_and_clear();
                 let _ = self.bars.clear();
-                summary::run(end, self.report.as_deref()).iter().for_each(|line| self.say(line));
+                summary::run(end, self.report.as_deref()).iter().for_each(|line| self.tell(event, line));
             }
         }
     }
@@ -187,7 +196,7 @@ mod tests {
     fn screen(events: &[Event]) -> String {
         let terminal = InMemoryTerm::new(24, 100);
         let target = ProgressDrawTarget::term_like_with_hz(Box::new(terminal.clone()), 255);
-        let mut renderer = Terminal::on(target);
+        let mut renderer = Terminal::on(target, Detail::All);
         for event in events {
             renderer.event(event);
         }

@@ -69,8 +69,12 @@ impl Project {
 
     /// The same, started and not waited for.
     pub(crate) fn start(&self, more: &[&str]) -> Started {
-        let args = [&["run", "w.yaml", "--format", "json"], more].concat();
-        let mut child = self.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        self.begin(&[&["run", "w.yaml", "--format", "json"], more].concat())
+    }
+
+    /// Any command that prints events, started and not waited for.
+    pub(crate) fn begin(&self, args: &[&str]) -> Started {
+        let mut child = self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         Started { child, lines }
     }

@@ -14,6 +14,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::select::Selection;
 use crate::workflow::Written;
 
 /// Names a node of a [`Graph`]: an index into [`Graph::nodes`], and into its DAG.
@@ -60,6 +61,8 @@ pub struct Graph {
     pub questions: Vec<(NodeId, String)>,
     /// For each stage of which no node is known yet: one that stands for them. Numbered behind the nodes.
     pub stand_ins: Vec<Arc<Node>>,
+    /// What of the workflow it is.
+    pub(crate) selection: Selection,
     /// What it was made of, to be made again when more is known.
     pub(crate) written: Arc<Written>,
 }
@@ -135,6 +138,22 @@ pub struct Node {
     /// The parameter (a dotted path) whose larger values go on from the final state of a smaller one. None where
     /// the operation has no such parameter, or says that with these parameters the result would differ.
     pub extendable: Option<String>,
+    /// Whether a result that is in the store is used.
+    pub reuse: Reuse,
+}
+
+/// Whether a node uses a result that is in the store. Never part of a key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reuse {
+    /// If its key is the same.
+    #[default]
+    SameKey,
+    /// Never: it is computed again.
+    Never,
+    /// If its key is the same; without one the run is refused, since it is not meant to be computed.
+    Needed,
+    /// The last one, whatever its key is: it is frozen, and never computed.
+    Last,
 }
 
 /// Where an input comes from.

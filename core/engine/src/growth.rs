@@ -30,7 +30,10 @@ impl Graph {
     /// # Errors
     /// What is wrong with the new ones.
     pub(crate) fn grow(&self, catalog: &Catalog, facts: &Facts) -> Result<Self, Diagnostics> {
-        Ok(self.append(self.written.again(catalog, facts)?))
+        let fresh = self.written.again(catalog, facts)?;
+        // What was asked for counts for the new ones too.
+        let fresh = fresh.follow(&self.selection);
+        Ok(self.append(fresh))
     }
 
     fn append(&self, mut fresh: Self) -> Self {
@@ -129,6 +132,12 @@ fn look_up(
         }
     }
     let mut resolver = Resolver::new(graph, catalog);
+    // One without a result is the business of the plan.
+    let frozen = match plan::frozen(graph, store) {
+        Err(Error::Frozen(_)) => BTreeMap::new(),
+        found => found?,
+    };
+    results.extend(frozen.into_iter().map(|(id, frozen)| (id, frozen.hit.outputs)));
     for id in plan::order(graph).into_iter().filter(|id| wanted.contains(id)) {
         if results.contains_key(&id) {
             continue;

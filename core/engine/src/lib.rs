@@ -24,5 +24,7 @@ pub mod key;
 pub mod plan;
 pub mod report;
 pub mod run;
+pub mod select;
+pub mod sweep;
 pub mod variants;
 pub mod workflow;

@@ -82,6 +82,12 @@ mistake!(a_wrong_unit, "1.5 km", "1.5 bar");
 mistake!(an_unknown_unit, "1.5 km", "1.5 furlongs");
 mistake!(a_list_of_the_wrong_length, "radius: 1.5 km", "depth: [1 km]");
 mistake!(a_check_of_the_operation, "radius: 1.5 km", "depth: [2 km, 900]");
+mistake!(a_check_beside_a_wrong_value, "radius: 1.5 km", "radius: 1.5 bar, depth: [2 km, 900]");
+mistake!(
+    a_check_beside_a_missing_and_an_unknown_parameter,
+    "samples: \"${{ params.reservoirs }}\", seed: 7, radius: 1.5 km",
+    "sed: 7, depth: [2 km, 900]"
+);
 mistake!(a_mapping_for_a_list, "epochs: 40", "epochs: 40, split: { train: 0.8 }");
 mistake!(an_expression_that_fails, "${{ params.reservoirs }}", "${{ params.reservoirs / 0 }}");
 mistake!(an_expression_that_does_not_parse, "${{ params.reservoirs }}", "${{ params.reservoirs * }}");
@@ -96,6 +102,11 @@ mistake!(
 
 // Connections.
 mistake!(a_missing_input, "    inputs: { reservoirs: geology.reservoirs }\n", "");
+mistake!(
+    a_missing_input_beside_a_misspelt_one,
+    "model: train.model, data: simulate.solutions",
+    "modle: train.model"
+);
 mistake!(a_wrong_kind, "model: train.model", "model: train.history");
 mistake!(a_wrong_type, "reservoirs: geology.reservoirs", "reservoirs: simulate2.solutions");
 mistake!(a_wrong_unit_of_a_variable, "lab/score", "lab/evaluate");
@@ -310,6 +321,17 @@ fn a_misspelt_with_does_not_make_parameters_missing() {
         .replace("stages:", "stage:");
     assert_snapshot!(problems(&text));
     assert_snapshot!(problems(&text.replace("stage:", "stages:")));
+}
+
+#[test]
+fn a_relation_to_a_wrong_parameter_is_left_for_when_it_is_right() {
+    let with = |epochs: &str| study("epochs: 40", &format!("{epochs}, split: [{}]", ["0.01"; 11].join(", ")));
+    let relation = "there are more parts than epochs";
+    assert!(problems(&with("epochs: 10")).contains(relation));
+    for epochs in ["epochs: many", "epoch: 40", "epochs: \"${{ params.x }}\""] {
+        let text = problems(&with(epochs));
+        assert!(text.contains("1 problem found") && !text.contains(relation), "{text}");
+    }
 }
 
 #[test]

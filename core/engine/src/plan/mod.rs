@@ -6,6 +6,7 @@
 //! computed with its parameters.
 
 mod changes;
+mod frozen;
 mod history;
 pub(crate) mod reason;
 mod resolve;
@@ -18,12 +19,13 @@ use serde::Serialize;
 
 pub use changes::{Changes, Content, changes};
 
+pub(crate) use frozen::{Frozen, find as frozen};
 pub(crate) use history::History;
 pub(crate) use resolve::{Input, Ports, Resolver};
 
 use crate::catalog::Catalog;
 use crate::diagnostics::Diagnostics;
-use crate::graph::{Graph, NodeId};
+use crate::graph::{Graph, NodeId, Reuse};
 use crate::growth;
 use crate::run::publish;
 
@@ -35,6 +37,8 @@ pub enum State {
     Cached,
     /// It must run, or may have to.
     Run,
+    /// It is frozen: its last result is used.
+    Frozen,
     /// It is switched off by a condition.
     Off,
     /// Not a node: further ones of a stage become known only when others have ended.
@@ -107,6 +111,12 @@ pub enum Error {
     /// External inputs that cannot be read: one line each.
     #[error("{}", .0.join("\n"))]
     Inputs(Vec<String>),
+    /// Frozen nodes without a result that could be used: one line each.
+    #[error("{}", .0.join("\n"))]
+    Frozen(Vec<String>),
+    /// Nodes that would have to be computed, and were left out: one line each.
+    #[error("{}", .0.join("\n"))]
+    LeftOut(Vec<String>),
     /// What is wrong with nodes that are known from outputs in the store.
     #[error(transparent)]
     Growth(Diagnostics),
@@ -129,7 +139,8 @@ pub fn plan(graph: &Graph, catalog: &Catalog, store: &Store) -> Result<Plan, Err
     resolver.check_externals(store, &graph.nodes)?;
     let history = History::new(store, &graph.name)?;
     let _snapshot = store.snapshot()?;
-    let mut planner = Planner { graph, store, resolver, history, known: BTreeMap::new() };
+    let frozen = frozen::find(graph, store)?;
+    let mut planner = Planner { graph, store, resolver, history, frozen, known: BTreeMap::new() };
     for id in order(graph) {
         let known = planner.node(id)?;
         planner.known.insert(id, known);
@@ -137,6 +148,7 @@ pub fn plan(graph: &Graph, catalog: &Catalog, store: &Store) -> Result<Plan, Err
     for id in order(graph).into_iter().rev() {
         planner.require_inputs(id)?;
     }
+    planner.refuse_left_out()?;
     let mut known = planner.known;
     let mut nodes = Vec::with_capacity(graph.nodes.len());
     for stage in &graph.stages {
@@ -172,6 +184,7 @@ struct Planner<'a> {
     store: &'a Store,
     resolver: Resolver<'a>,
     history: History,
+    frozen: BTreeMap<NodeId, Frozen>,
     known: BTreeMap<NodeId, Known>,
 }
 
@@ -202,6 +215,24 @@ impl Planner<'_> {
                 .collect(),
             computation: None,
         };
+        if let Some(frozen) = self.frozen.get(&id) {
+            let (usage, outputs) = (frozen.hit.usage, frozen.hit.outputs.clone());
+            let planned = planned(State::Frozen, true, frozen.reason(&recipe, ports.as_ref()), Some(usage));
+            let planned = Planned { key: Some(frozen.key), ..planned };
+            return Ok(Known { planned, outputs: Some(outputs), ports: None });
+        }
+        if node.reuse == Reuse::Never && (hit.is_some() || key.is_none()) {
+            let usage = match &hit {
+                Some(hit) => Some(hit.usage),
+                None => self.history.usage(self.store, node)?,
+            };
+            // What comes out will most likely be the same again, but that is not known.
+            return Ok(Known {
+                planned: planned(State::Run, true, "forced".into(), usage),
+                outputs: None,
+                ports,
+            });
+        }
         if let Some(hit) = hit {
             if let Some(reason) = gone(self.store, self.graph, id, &hit.outputs)? {
                 let planned = planned(State::Run, true, reason, Some(hit.usage));
@@ -267,7 +298,7 @@ impl Planner<'_> {
     /// makes it must run too.
     fn require_inputs(&mut self, id: NodeId) -> Result<(), Error> {
         let Some(known) = self.known.get(&id) else { return Ok(()) };
-        if known.planned.state == State::Cached || !known.planned.certain {
+        if known.planned.state != State::Run || !known.planned.certain {
             return Ok(());
         }
         let Some(ports) = &known.ports else { return Ok(()) };
@@ -286,6 +317,21 @@ impl Planner<'_> {
             }
         }
         Ok(())
+    }
+}
+
+impl Planner<'_> {
+    /// Nodes that others need, that were left out of the run, and that would have to be computed.
+    fn refuse_left_out(&self) -> Result<(), Error> {
+        let left_out = self.known.iter().filter(|(id, known)| {
+            self.graph.node(**id).reuse == Reuse::Needed && known.planned.state == State::Run
+        });
+        let lines: Vec<String> = left_out
+            .map(|(_, known)| {
+                format!("`{}` is needed, and not in the store: {}", known.planned.node, known.planned.reason)
+            })
+            .collect();
+        if lines.is_empty() { Ok(()) } else { Err(Error::LeftOut(lines)) }
     }
 }
 

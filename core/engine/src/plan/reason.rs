@@ -24,13 +24,20 @@ const VALUE: usize = 40;
 
 /// What is different from an earlier computation, with old and new values.
 pub(crate) fn difference(before: &Computation, now: &Now<'_>) -> String {
+    match changes(before, now) {
+        none if none.is_empty() => "never computed".to_owned(),
+        changes => changes,
+    }
+}
+
+/// The same; empty where nothing is different.
+pub(crate) fn changes(before: &Computation, now: &Now<'_>) -> String {
     let ports = now.ports.map(|ports| {
         let digests = |inputs: &Vec<Input>| inputs.iter().map(|input| input.digest).collect();
         ports.iter().map(|(port, inputs)| (port.as_str(), digests(inputs))).collect()
     });
     let parts = parts(before, now.recipe, ports);
     match parts.len() {
-        0 => "never computed".to_owned(),
         n if n > SHOWN => format!("{}; and {} more changes", parts[..SHOWN].join("; "), n - SHOWN),
         _ => parts.join("; "),
     }

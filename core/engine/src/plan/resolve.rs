@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::Error;
 use crate::catalog::Catalog;
 use crate::external::Externals;
-use crate::graph::{Graph, Node, NodeId, Origin};
+use crate::graph::{Graph, Node, NodeId, Origin, Reuse};
 use crate::key::{self, Item};
 
 /// One input of a node, now that its content is known.
@@ -78,7 +78,8 @@ impl<'a> Resolver<'a> {
     /// Reads every external input of some nodes, and reports all that cannot be read together.
     pub(crate) fn check_externals(&mut self, store: &Store, nodes: &[Arc<Node>]) -> Result<(), Error> {
         let mut problems = Vec::new();
-        for node in nodes {
+        // A frozen node reads nothing.
+        for node in nodes.iter().filter(|node| node.reuse != Reuse::Last) {
             for source in node.inputs.iter().flat_map(|(_, sources)| sources) {
                 if let Origin::External { path, kind } = &source.from
                     && let Err(problem) = self.externals.digest(store, path, *kind)

@@ -19,8 +19,8 @@ use super::writer::{Ended, Writer, Written};
 use super::{Error, Options, machine};
 use crate::catalog::Catalog;
 use crate::event::{Event, Failure, Summary};
-use crate::graph::{Graph, NodeId};
-use crate::plan::{self, History, Resolver};
+use crate::graph::{Graph, NodeId, Reuse};
+use crate::plan::{self, Frozen, History, Resolver};
 use crate::workflow::Facts;
 
 /// How long an ended node waits to be written together with others, while there is other work.
@@ -39,6 +39,8 @@ pub(super) struct Parts<'a> {
     pub(super) store: &'a Store,
     pub(super) resolver: Resolver<'a>,
     pub(super) history: History,
+    /// The last results of the frozen nodes.
+    pub(super) frozen: BTreeMap<NodeId, Frozen>,
     pub(super) run: &'a str,
     pub(super) options: &'a Options,
     pub(super) sink: &'a mut dyn FnMut(&Event),
@@ -54,7 +56,11 @@ pub(super) async fn dispatch(
     let (writer, written) = Writer::start(store, parts.run.to_owned())?;
     let (executor, reports) = Executor::new(parts.options.worker.clone());
     let nodes = (0..parts.graph.nodes.len()).map(NodeId);
-    let nodes = nodes.map(|id| Progress::new(parts.graph.upstream(id).collect())).collect();
+    let waits_for = |id| match parts.frozen.contains_key(&id) {
+        true => BTreeSet::new(),
+        false => parts.graph.upstream(id).collect(),
+    };
+    let nodes = nodes.map(|id| Progress::new(waits_for(id))).collect();
     let scratch = parts.store.scratch(parts.run);
     std::fs::create_dir_all(&scratch)?;
     let slots = Slots::new(parts.options.cores, machine::memory());
@@ -72,10 +78,13 @@ pub(super) async fn dispatch(
         steps: Vec::new(),
         claiming: 0,
         theirs: Vec::new(),
+        holders: HashMap::new(),
+        twins: HashMap::new(),
         poll: None,
         retries: BTreeMap::new(),
         paths: HashMap::new(),
         stop: Stop::No,
+        gave_up: None,
         outbox: Vec::new(),
         flush_at: None,
         short: (0.0, 0),
@@ -113,11 +122,17 @@ pub(super) struct Dispatcher<'a> {
     pub(super) steps: Vec<u32>,
     pub(super) claiming: usize,
     pub(super) theirs: Vec<NodeId>,
+    /// By key, the node that has claimed it.
+    pub(super) holders: HashMap<Digest, NodeId>,
+    /// Nodes that wait for another one of this run with the same key.
+    pub(super) twins: HashMap<NodeId, Vec<NodeId>>,
     pub(super) poll: Option<Instant>,
     pub(super) retries: BTreeMap<(Instant, NodeId), ()>,
     /// Where artifacts lie that this run has checked or made.
     pub(super) paths: HashMap<Digest, PathBuf>,
     pub(super) stop: Stop,
+    /// The node whose failure ends the run, where one is enough.
+    pub(super) gave_up: Option<NodeId>,
     /// Ended nodes that the writer is not told of yet.
     pub(super) outbox: Vec<Ended>,
     /// When the writer is to be told of them at the latest.
@@ -201,7 +216,7 @@ impl Dispatcher<'_> {
     /// Whether there is nothing more to wait for.
     fn is_done(&self) -> bool {
         let idle = self.open == 0;
-        idle && (self.stop != Stop::No || self.nodes.iter().all(Progress::has_ended))
+        idle && (!self.goes_on() || self.nodes.iter().all(Progress::has_ended))
     }
 
     fn interrupt(&mut self) {
@@ -211,7 +226,7 @@ impl Dispatcher<'_> {
 
     /// Does all that can be done without waiting.
     fn advance(&mut self) -> Result<(), Error> {
-        while self.stop == Stop::No {
+        while self.goes_on() {
             if !self.todo.is_empty() {
                 let store = self.parts.store;
                 let _snapshot = store.snapshot().map_err(Error::Store)?;
@@ -253,6 +268,10 @@ impl Dispatcher<'_> {
     fn settle(&mut self, id: NodeId) -> Result<(), Error> {
         let Parts { graph, store, .. } = self.parts;
         let node = graph.node(id);
+        if node.reuse == Reuse::Last {
+            self.use_last(id);
+            return Ok(());
+        }
         // What is found in the store is published at once; until then it must stay.
         let _kept = if node.publish.is_empty() { None } else { Some(store.keep().map_err(Error::Store)?) };
         let nodes = &self.nodes;
@@ -264,9 +283,9 @@ impl Dispatcher<'_> {
         };
         let key = self.parts.resolver.key(id, &ports);
         let hit = store.lookup(&key).map_err(Error::Store)?;
-        let forced = self.is_forced(id);
         let progress = &mut self.nodes[id.0];
         progress.key = Some(key);
+        let forced = node.reuse == Reuse::Never;
         match hit {
             Some(hit) if !progress.again && !forced => {
                 progress.ports = Some(ports);
@@ -297,11 +316,6 @@ impl Dispatcher<'_> {
             }
         }
         Ok(())
-    }
-
-    pub(super) fn is_forced(&self, id: NodeId) -> bool {
-        let node = self.parts.graph.node(id);
-        self.parts.options.force.iter().any(|name| *name == node.name || *name == node.stage)
     }
 
     pub(super) fn make_ready(&mut self, id: NodeId) {

@@ -44,7 +44,8 @@ impl Dispatcher<'_> {
             }
             End::Failed { failure, usage, again } => {
                 progress.usage = Usage { cpu_s: usage.cpu_s, wall_s: usage.wall_s, peak_rss: usage.peak_rss };
-                if again && progress.attempts <= node.retry && self.stop == Stop::No {
+                let again = again && progress.attempts <= node.retry;
+                if again && self.goes_on() {
                     self.retry(id, &failure);
                 } else {
                     self.fail(id, failure);
@@ -79,7 +80,10 @@ impl Dispatcher<'_> {
             (self.parts.store.checkpoints(&computation.key), keep)
         });
         let scratch = std::mem::take(&mut progress.scratch);
-        let record = progress.record(id, node, self.parts.resolver.recipe(id), state);
+        // A frozen node is recorded with what its result was computed from.
+        let frozen = self.parts.frozen.get(&id).map(|frozen| &frozen.computation.recipe);
+        let recipe = frozen.unwrap_or_else(|| self.parts.resolver.recipe(id));
+        let record = progress.record(id, node, recipe, state);
         self.outbox.push(Ended { id, node: record, computation, scratch, checkpoints });
         if self.outbox.len() >= FULL {
             self.flush();
@@ -107,9 +111,13 @@ impl Dispatcher<'_> {
             cpu_s,
             error: progress.failure.clone(),
         });
+        self.wake_twins(id);
         match state {
             NodeState::Succeeded => self.learn(id),
-            NodeState::Failed | NodeState::Skipped => return self.skip_downstream(id),
+            NodeState::Failed | NodeState::Skipped => {
+                self.give_up_after(id, state);
+                return self.skip_downstream(id);
+            }
             // The run ends: what has not been tried is counted then.
             NodeState::Cancelled => return,
         }
@@ -147,7 +155,8 @@ impl Dispatcher<'_> {
     fn reopen_downstream(&mut self, id: NodeId) {
         for next in self.parts.graph.downstream(id) {
             let progress = &mut self.nodes[next.0];
-            if progress.phase == Phase::Ended(NodeState::Succeeded) {
+            let frozen = self.parts.frozen.contains_key(&next);
+            if progress.phase == Phase::Ended(NodeState::Succeeded) && !frozen {
                 progress.phase = Phase::Waiting;
                 progress.cached = false;
                 progress.before = progress.outputs.take();
@@ -160,9 +169,10 @@ impl Dispatcher<'_> {
         self.give_up_unknown();
         for id in (0..self.nodes.len()).map(NodeId) {
             if !self.nodes[id.0].has_ended() {
-                self.nodes[id.0].reason = "the run was interrupted".to_owned();
-                self.record(id, NodeState::Cancelled, None);
-                self.ended(id, NodeState::Cancelled);
+                let (state, reason) = self.not_tried();
+                self.nodes[id.0].reason = reason;
+                self.record(id, state, None);
+                self.ended(id, state);
             }
         }
         let failed = self.nodes.iter().any(|node| node.phase == Phase::Ended(NodeState::Failed));

@@ -105,8 +105,13 @@ impl<'a> Dispatcher<'a> {
 
     /// What is checked of all other nodes before the run begins.
     fn check(&mut self, larger: &Graph) -> Result<Result<(), Vec<String>>, Error> {
-        let Parts { graph, store, options, resolver, .. } = &mut self.parts;
+        let Parts { graph, store, options, resolver, frozen, .. } = &mut self.parts;
         let from = graph.nodes.len();
+        match plan::frozen(larger, store) {
+            Ok(found) => frozen.extend(found.into_iter().filter(|(id, _)| id.0 >= from)),
+            Err(plan::Error::Frozen(problems)) => return Ok(Err(problems)),
+            Err(error) => return Err(Error::Plan(error)),
+        }
         let checked = resolver
             .check_externals(store, &larger.nodes[from..])
             .map_err(Error::Plan)
@@ -136,7 +141,8 @@ impl<'a> Dispatcher<'a> {
             if self.nodes[id.0].phase != Phase::Waiting {
                 continue;
             }
-            match graph.upstream(id).find(|id| self.nodes[id.0].is_lost()) {
+            let frozen = self.parts.frozen.contains_key(&id);
+            match graph.upstream(id).find(|id| !frozen && self.nodes[id.0].is_lost()) {
                 Some(lost) => self.skip(id, format!("{} did not succeed", graph.node(lost).name)),
                 None if self.nodes[id.0].waits_for.is_empty() => self.todo.push_back(id),
                 None => {}
@@ -155,7 +161,10 @@ impl<'a> Dispatcher<'a> {
         self.parts.resolver.grow(graph);
         for id in (self.nodes.len()..graph.nodes.len()).map(NodeId) {
             let ended = |id: &NodeId| self.nodes.get(id.0).is_some_and(Progress::has_ended);
-            let waits_for = graph.upstream(id).filter(|id| !ended(id)).collect();
+            let waits_for = match self.parts.frozen.contains_key(&id) {
+                true => BTreeSet::new(),
+                false => graph.upstream(id).filter(|id| !ended(id)).collect(),
+            };
             self.nodes.push(Progress::new(waits_for));
         }
         graph

@@ -16,6 +16,7 @@
 mod dispatcher;
 mod ending;
 mod executor;
+mod failing;
 mod grow;
 mod machine;
 mod node;
@@ -29,6 +30,7 @@ mod verify;
 mod worker;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use flow_store::{RunStart, RunStatus, Store};
@@ -40,8 +42,8 @@ pub use verify::{Sample, Verdict, Verification, Verified, VerifyOptions, verify}
 
 use crate::catalog::Catalog;
 use crate::event::{Event, Summary};
-use crate::graph::Graph;
-use crate::plan::{self, History, Resolver};
+use crate::graph::{Graph, NodeId, Reuse};
+use crate::plan::{self, Frozen, History, Resolver};
 use crate::report;
 
 /// The program that serves operations over the worker protocol.
@@ -62,8 +64,8 @@ pub struct Options {
     pub worker: Program,
     /// The command as the user gave it, for the record.
     pub command: String,
-    /// Stages and nodes that run even if their results are in the store.
-    pub force: Vec<String>,
+    /// After a node has failed nothing more is started.
+    pub fail_fast: bool,
     /// Publish also over files that flow did not put there.
     pub overwrite: bool,
 }
@@ -105,11 +107,16 @@ pub fn run(
     options: &Options,
     sink: &mut dyn FnMut(&Event),
 ) -> Result<Outcome, Error> {
+    if graph.nodes.iter().any(|node| node.reuse == Reuse::Needed) {
+        // Says what is left out of the run and would have to be computed.
+        plan::plan(graph, catalog, &store)?;
+    }
     let mut resolver = Resolver::new(graph, catalog);
     resolver.check_externals(&store, &graph.nodes)?;
+    let frozen = plan::frozen(graph, &store)?;
     publish::check(graph, 0, &store, options.overwrite)?;
     let mut summary = Summary::given_up(graph.nodes.len());
-    let run = carry_out(graph, catalog, (store, resolver), options, sink, &mut summary);
+    let run = carry_out(graph, catalog, (store, resolver, frozen), options, sink, &mut summary);
     // Whoever follows the events is told the end in any case.
     sink(&Event::RunFinished(summary.clone()));
     run.map(|run| Outcome { run, summary })
@@ -119,7 +126,7 @@ pub fn run(
 fn carry_out<'a>(
     graph: &'a Graph,
     catalog: &'a Catalog,
-    (mut store, resolver): (Store, Resolver<'a>),
+    (mut store, resolver, frozen): (Store, Resolver<'a>, BTreeMap<NodeId, Frozen>),
     options: &Options,
     sink: &mut dyn FnMut(&Event),
     summary: &mut Summary,
@@ -158,6 +165,7 @@ fn carry_out<'a>(
         store: &reader,
         resolver,
         history,
+        frozen,
         run: &run,
         options,
         sink,

@@ -54,13 +54,23 @@ impl Dispatcher<'_> {
     }
 
     pub(super) fn claimed(&mut self, id: NodeId, claim: Claim) -> Result<(), Error> {
+        let twin = self.twin(id);
+        let busy = twin.filter(|twin| !self.nodes[twin.0].has_ended());
         let progress = &mut self.nodes[id.0];
         match claim {
-            Claim::Ours => {
-                progress.phase = Phase::Claimed;
-                let turn = self.turn(id);
-                self.claimed.insert(turn);
-            }
+            Claim::Ours => match busy {
+                // One of the two is enough.
+                Some(twin) => {
+                    progress.phase = Phase::Theirs;
+                    self.twins.entry(twin).or_default().push(id);
+                }
+                None => {
+                    progress.phase = Phase::Claimed;
+                    self.holders.extend(progress.key.map(|key| (key, id)));
+                    let turn = self.turn(id);
+                    self.claimed.insert(turn);
+                }
+            },
             Claim::Theirs(run) => {
                 if !self.theirs.contains(&id) {
                     self.theirs.push(id);
@@ -76,12 +86,32 @@ impl Dispatcher<'_> {
                     None => None,
                 };
                 match hit {
-                    Some(hit) => self.cached(id, hit, "another run has computed it meanwhile"),
+                    Some(hit) => match twin {
+                        Some(twin) => {
+                            let reason = format!("{} is the same", self.parts.graph.node(twin).name);
+                            self.cached(id, hit, &reason);
+                        }
+                        None => self.cached(id, hit, "another run has computed it meanwhile"),
+                    },
                     None => self.make_ready(id),
                 }
             }
         }
         Ok(())
+    }
+
+    /// Another node of this run that has claimed the same key.
+    fn twin(&self, id: NodeId) -> Option<NodeId> {
+        self.holders.get(self.nodes[id.0].key.as_ref()?).copied().filter(|holder| *holder != id)
+    }
+
+    /// A node has ended: those that are the same take its result, or try themselves.
+    pub(super) fn wake_twins(&mut self, id: NodeId) {
+        for twin in self.twins.remove(&id).unwrap_or_default() {
+            if self.nodes[twin.0].phase == Phase::Theirs {
+                self.make_ready(twin);
+            }
+        }
     }
 
     /// Other runs were computing these nodes: asks for them again.

@@ -11,7 +11,7 @@ use super::dispatcher::{Dispatcher, gone};
 use super::executor::Task;
 use super::node::{Phase, Resumed};
 use crate::event::Event;
-use crate::graph::NodeId;
+use crate::graph::{NodeId, Reuse};
 use crate::plan::{Input, Ports};
 
 impl Dispatcher<'_> {
@@ -38,7 +38,7 @@ impl Dispatcher<'_> {
             outputs.values().for_each(|path| super::writer::discard(path));
         }
         // Who asks for a node to be computed anew wants all of it.
-        let shorter = match self.is_forced(id) {
+        let shorter = match node.reuse == Reuse::Never {
             true => None,
             false => self.parts.resolver.shorter(self.parts.store, id, &ports).map_err(Error::Store)?,
         };

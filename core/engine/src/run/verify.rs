@@ -134,9 +134,14 @@ pub fn verify(
 
 /// The nodes whose results are in the store.
 fn candidates(graph: &Graph, store: &Store, resolver: &mut Resolver<'_>) -> Result<Vec<Candidate>, Error> {
+    // What is frozen is used as it is, and not asked about.
+    let frozen = plan::frozen(graph, store)?;
     let mut hits: BTreeMap<NodeId, (Ports, Hit)> = BTreeMap::new();
-    for id in plan::order(graph) {
-        let ports = resolver.inputs(store, id, |from| hits.get(&from).map(|(_, hit)| hit.outputs.as_slice()));
+    for id in plan::order(graph).into_iter().filter(|id| !frozen.contains_key(id)) {
+        let ports = resolver.inputs(store, id, |from| {
+            let hit = frozen.get(&from).map(|frozen| &frozen.hit);
+            hit.or_else(|| hits.get(&from).map(|(_, hit)| hit)).map(|hit| hit.outputs.as_slice())
+        });
         let Some(ports) = ports? else { continue };
         if let Some(hit) = store.lookup(&resolver.key(id, &ports)).map_err(Error::Store)? {
             hits.insert(id, (ports, hit));

@@ -41,6 +41,7 @@ use std::sync::Arc;
 use crate::catalog::Catalog;
 use crate::diagnostics::{Diagnostic, Diagnostics, Span};
 use crate::graph::Graph;
+use crate::select::Selection;
 
 use file::{File, Word};
 use nodes::Place;
@@ -176,6 +177,7 @@ impl Written {
             report,
             questions: built.questions,
             stand_ins: built.stand_ins,
+            selection: Selection::default(),
             written: self.clone(),
         })
     }

@@ -90,6 +90,36 @@ impl Schema {
         }
     }
 
+    /// A value that it accepts, if one is easily found.
+    pub(crate) fn stand_in(&self) -> Option<Value> {
+        if let Some(default) = &self.default {
+            return Some(default.clone());
+        }
+        match &self.shape {
+            Shape::Anything | Shape::Null => Some(Value::Null),
+            Shape::Bool => Some(Value::Bool(false)),
+            Shape::Number(number) => {
+                let bound = number.min.or(number.max.map(|max| max.min(0.0))).unwrap_or(0.0);
+                let value = if number.min_open { bound + 1.0 } else { bound };
+                let above = number.max.is_some_and(|max| value > max || number.max_open && value == max);
+                match number.integer {
+                    _ if above => None,
+                    true => Some(Value::from(value.ceil() as i64)),
+                    false => Some(Value::from(value)),
+                }
+            }
+            Shape::Text(text) if text.min_length.is_none_or(|least| least <= 1) => Some(Value::from("x")),
+            Shape::List { min: 0, .. } => Some(Value::Array(Vec::new())),
+            Shape::Object(object) => {
+                let value = |name: &String| Some((name.clone(), self.property(name)?.stand_in()?));
+                object.required.iter().map(value).collect::<Option<Map<_, _>>>().map(Value::Object)
+            }
+            Shape::Choice(choices) => choices.first().map(|(value, _)| value.clone()),
+            Shape::OneOf(options) => options.iter().find_map(Self::stand_in),
+            Shape::Text(_) | Shape::List { .. } => None,
+        }
+    }
+
     /// What it accepts, in a few words: `a whole number`, `one of …`.
     pub(crate) fn expected(&self) -> String {
         let unit = self.unit.as_ref().map(|unit| format!(" in {unit}")).unwrap_or_default();

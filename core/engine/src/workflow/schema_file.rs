@@ -236,6 +236,10 @@ fn stage(names: Vec<Value>, conditions: Vec<Value>) -> Value {
                 "anyOf": [{ "type": "integer", "minimum": 0, "maximum": 100 }, expression()]
             },
             "timeout": { "type": "string", "description": "When to give up, such as `30 min`." },
+            "frozen": {
+                "description": "Its last result is used whatever has changed: it is never computed.",
+                "anyOf": [{ "type": "boolean" }, expression()]
+            },
             "outputs": {
                 "type": "object",
                 "description": "Of a program (`exec/run`): what it puts out, by name.",

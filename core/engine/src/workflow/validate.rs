@@ -7,7 +7,7 @@ use serde_json::{Map, Number, Value};
 
 use super::schema::{NumberShape, ObjectShape, Schema, Shape, plain, tagged};
 use super::tree::{Data, Entry, Tree};
-use crate::diagnostics::{Diagnostic, Diagnostics, Span, did_you_mean};
+use crate::diagnostics::{Diagnostic, Diagnostics, Span, closest, did_you_mean};
 
 /// A parameter that names an external file.
 pub(super) struct PathParam {
@@ -28,6 +28,8 @@ pub(super) struct Validator<'a> {
     pub(super) paths: Vec<PathParam>,
     /// How many problems this validator has found.
     pub(super) found: usize,
+    /// The names under `with:` that problems are about.
+    pub(super) doubtful: Vec<String>,
 }
 
 impl Validator<'_> {
@@ -267,6 +269,7 @@ impl Validator<'_> {
         let mut map = Map::new();
         for entry in tree.entries() {
             let inner = join(at, &entry.key);
+            let before = self.found;
             let known = shape.properties.iter().find(|(name, _)| *name == entry.key);
             match (known, &shape.others) {
                 (Some((_, schema)), _) => {
@@ -277,16 +280,26 @@ impl Validator<'_> {
                 }
                 (None, None) => self.unknown(shape, entry, at),
             }
+            if at.is_empty() && self.found > before {
+                self.doubtful.push(entry.key.clone());
+            }
         }
+        // A misspelt name stands for one of those that are missing.
+        let missing_names: Vec<&str> =
+            shape.required.iter().map(String::as_str).filter(|name| tree.get(name).is_none()).collect();
+        let unknown = tree.entries().iter().filter(|entry| {
+            shape.others.is_none() && !shape.properties.iter().any(|(known, _)| *known == entry.key)
+        });
+        let misspelt: Vec<&str> =
+            unknown.filter_map(|entry| closest(&entry.key, missing_names.iter().copied())).collect();
         for name in &shape.required {
             if tree.get(name).is_none() {
                 let schema = shape.properties.iter().find(|(known, _)| known == name).map(|(_, s)| s);
                 let inner = join(at, name);
-                let misspelt = tree.entries().iter().any(|entry| {
-                    !shape.properties.iter().any(|(known, _)| *known == entry.key)
-                        && crate::diagnostics::closest(&entry.key, [name.as_str()]).is_some()
-                });
-                if misspelt {
+                if at.is_empty() {
+                    self.doubtful.push(name.clone());
+                }
+                if misspelt.contains(&name.as_str()) {
                     // The unknown key next to it says it already.
                     self.found += 1;
                     continue;
@@ -364,6 +377,7 @@ impl Validator<'_> {
                         resolve: self.resolve,
                         paths: Vec::new(),
                         found: 0,
+                        doubtful: Vec::new(),
                     };
                     let value = trial.value(option, tree, at);
                     let paths = trial.paths;

@@ -184,6 +184,17 @@ impl Operation for Train {
             .output(Port::new("history", Kind::Table, "Losses."))
     }
 
+    fn check(&self, params: &TrainParams) -> Vec<ParamProblem> {
+        match params.split.len() > usize::from(params.epochs) {
+            true => vec![ParamProblem {
+                at: "split".into(),
+                message: "there are more parts than epochs".into(),
+                hint: None,
+            }],
+            false => Vec::new(),
+        }
+    }
+
     fn run(&self, _: TrainParams, _: &Context) -> Result<()> {
         Ok(())
     }

@@ -14,7 +14,7 @@ pub(crate) const TOP_KEYS: [&str; 9] =
     ["flow", "name", "description", "params", "profiles", "plugins", "include", "stages", "report"];
 
 /// Keys of a stage.
-pub(crate) const STAGE_KEYS: [&str; 13] = [
+pub(crate) const STAGE_KEYS: [&str; 14] = [
     "uses",
     "inputs",
     "with",
@@ -26,6 +26,7 @@ pub(crate) const STAGE_KEYS: [&str; 13] = [
     "resources",
     "retry",
     "timeout",
+    "frozen",
     "publish",
     "outputs",
 ];
@@ -68,6 +69,8 @@ pub(super) struct StageDecl {
     pub(super) resources: Option<Tree>,
     pub(super) retry: Option<Tree>,
     pub(super) timeout: Option<Tree>,
+    /// Whether its last result is used whatever has changed.
+    pub(super) frozen: Option<Tree>,
     pub(super) publish: Vec<Entry>,
     /// The outputs that a program declares, and the key's place.
     pub(super) outputs: Option<(Vec<Entry>, Span)>,
@@ -443,6 +446,7 @@ impl Reader<'_> {
             resources: optional("resources"),
             retry: optional("retry"),
             timeout: optional("timeout"),
+            frozen: optional("frozen"),
             publish,
             outputs,
             meant,

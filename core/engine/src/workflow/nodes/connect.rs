@@ -15,7 +15,7 @@ use super::super::link::{candidates, is_resolved};
 use super::super::ports;
 use super::super::tree::{Data, Tree};
 use super::{Builder, Last};
-use crate::diagnostics::{Diagnostic, Span, did_you_mean};
+use crate::diagnostics::{Diagnostic, Span, closest, did_you_mean};
 use crate::exec;
 use crate::expr::Scope;
 use crate::graph::{NodeId, Origin, Source};
@@ -23,17 +23,19 @@ use crate::graph::{NodeId, Origin, Source};
 impl Builder<'_> {
     /// Inputs that are needed and not connected.
     pub(super) fn unconnected(&mut self, number: usize, stage: &StageDecl, spec: &Spec) {
-        for port in spec.inputs.iter().filter(|_| !stage.meant.contains(&"inputs")) {
-            if port.optional || stage.inputs.iter().any(|(name, _)| name.text == port.name) {
-                continue;
-            }
-            let misspelt = stage.inputs.iter().any(|(name, _)| {
-                !spec.inputs.iter().any(|port| port.name == name.text)
-                    && crate::diagnostics::closest(&name.text, [port.name.as_str()]).is_some()
-            });
-            if misspelt {
-                continue;
-            }
+        if stage.meant.contains(&"inputs") {
+            return;
+        }
+        let connected = |port: &Port| stage.inputs.iter().any(|(name, _)| name.text == port.name);
+        let open: Vec<&Port> = spec.inputs.iter().filter(|port| !connected(port)).collect();
+        // A misspelt name stands for one of them, and has been reported.
+        let unknown =
+            stage.inputs.iter().filter(|(name, _)| !spec.inputs.iter().any(|p| p.name == name.text));
+        let misspelt: Vec<&str> = unknown
+            .filter_map(|(name, _)| closest(&name.text, open.iter().map(|port| port.name.as_str())))
+            .collect();
+        for port in open.into_iter().filter(|port| !port.optional && !misspelt.contains(&port.name.as_str()))
+        {
             let span = stage.inputs_span.unwrap_or(stage.name.span);
             let found = candidates(self.file, self.linked, number, port);
             let (open, close) = match port.multiplicity {

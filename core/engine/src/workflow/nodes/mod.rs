@@ -32,7 +32,7 @@ use crate::catalog::Catalog;
 use crate::diagnostics::{Diagnostic, Diagnostics, Span};
 use crate::exec;
 use crate::expr::{Piece, Scope};
-use crate::graph::{Edge, Node, NodeId, Origin, Resources, Source, Stage};
+use crate::graph::{Edge, Node, NodeId, Origin, Resources, Reuse, Source, Stage};
 
 /// Where relative paths start from, and what the machine has.
 pub(super) struct Place {
@@ -200,6 +200,8 @@ struct Given {
     value: Value,
     paths: Rc<Vec<PathParam>>,
     with: Rc<Tree>,
+    /// Names of parameters that are wrong, missing or not known.
+    doubtful: Rc<Vec<String>>,
     /// Everything could be computed and fits the schema.
     sound: bool,
 }
@@ -274,6 +276,7 @@ impl Builder<'_> {
             inputs.push((format!("params.{}", param.at), vec![source]));
         }
         let publish = self.publish(stage, &scope, expanded.tainted);
+        let frozen = self.frozen(stage, &scope, expanded.tainted);
         let outputs = match &last.outputs {
             Some(same) if **same == *checked.outputs => same.clone(),
             _ => last.outputs.insert(checked.outputs.into()).clone(),
@@ -296,6 +299,24 @@ impl Builder<'_> {
             measures: spec.measures,
             checkpoints: spec.checkpoints,
             extendable: spec.extendable.clone().filter(|_| checked.continues),
+            reuse: if frozen { Reuse::Last } else { Reuse::SameKey },
+        }
+    }
+
+    fn frozen(&mut self, stage: &StageDecl, scope: &Scope<'_>, tainted: bool) -> bool {
+        let Some(tree) = stage.frozen.as_ref().and_then(|tree| self.eval(tree, scope, tainted)) else {
+            return false;
+        };
+        match tree.data {
+            Data::Bool(frozen) => frozen,
+            _ => {
+                self.problems.push(
+                    Diagnostic::at(tree.span, "`frozen` must be `true` or `false`")
+                        .label(format!("this is {}", tree.describe()))
+                        .topic("frozen"),
+                );
+                false
+            }
         }
     }
 
