@@ -52,7 +52,8 @@ pub(super) async fn dispatch(
     summary: &mut Summary,
 ) -> Result<(), Error> {
     let (writer, written) = Writer::start(store, parts.run.to_owned())?;
-    let (executor, reports) = Executor::new(parts.options.worker.clone());
+    let limits = parts.graph.limits_memory();
+    let (executor, reports) = Executor::new(parts.options.worker.clone(), limits);
     let nodes = (0..parts.graph.nodes.len()).map(NodeId);
     let nodes = nodes.map(|id| Progress::new(parts.graph.upstream(id).collect())).collect();
     let scratch = parts.store.scratch(parts.run);
