@@ -46,6 +46,42 @@ fn the_study_itself_is_sound() {
     assert_eq!(common::graph(STUDY).nodes.len(), 2 + 3 + 3 + 2 + 1);
 }
 
+/// Sixty doublings would be more than any memory.
+#[test]
+fn values_that_double_at_each_step_are_refused() {
+    for double in
+        ["${{ params.pN + params.pN }}", "${{ [params.pN, params.pN] }}", "${{ params.pN }}${{ params.pN }}"]
+    {
+        let first = if double.contains('[') { "[1, 2]" } else { "xxxxxxxx" };
+        let mut text = format!("flow: 1\nparams:\n  p0: {first}\n");
+        for step in 1..60 {
+            text += &format!("  p{step}: \"{}\"\n", double.replace("pN", &format!("p{}", step - 1)));
+        }
+        text += "stages: { a: { uses: demo/text, with: { text: x } } }\n";
+        let problems = common::problems(&text);
+        assert!(problems.contains("is larger than 16 MiB"), "{double}: {problems}");
+    }
+}
+
+#[test]
+fn what_never_ends_is_not_read() {
+    let rows = "flow: 1\nstages: { a: { uses: demo/text, matrix: { r: { rows: /dev/zero } }, with: { text: x } } }\n";
+    assert!(common::problems(rows).contains("cannot be read: it is not a file"));
+    let include = common::problems("flow: 1\ninclude: { a: /dev/zero }\n");
+    assert!(include.contains("`/dev/zero` cannot be read: it is not a file"), "{include}");
+}
+
+#[test]
+fn folders_of_any_depth_in_a_row_are_walked_once() {
+    let folder = common::Folder::new();
+    folder.write("a/b/c/d/e/f/g/h/i/j/k/l/m/n/one.csv", "");
+    let stars = vec!["**"; 40].join("/");
+    let text = format!(
+        "flow: 1\nstages: {{ a: {{ uses: demo/text, matrix: {{ f: {{ files: \"{stars}/*.csv\" }} }}, with: {{ text: x }} }} }}\n"
+    );
+    assert_eq!(folder.load(&text, None, &[]).unwrap().nodes.len(), 1);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 

@@ -43,13 +43,43 @@ impl<'a> Scope<'a> {
 
 type Result<T> = std::result::Result<T, Problem>;
 
+/// The largest value, in bytes as it would be written, more or less.
+const LARGEST: usize = 16 << 20;
+
+/// Whether a value takes no more than this room, and what is left of it.
+fn fits(value: &Value, room: &mut usize) -> bool {
+    let own = match value {
+        Value::String(text) => text.len() + 8,
+        _ => 8,
+    };
+    let Some(left) = room.checked_sub(own) else { return false };
+    *room = left;
+    match value {
+        Value::Array(items) => items.iter().all(|item| fits(item, room)),
+        Value::Object(map) => map.values().all(|member| fits(member, room)),
+        _ => true,
+    }
+}
+
 impl Expr {
     /// Computes the value.
     ///
     /// # Errors
     /// The first thing that is wrong, with its place in the expression's text.
     pub fn eval(&self, scope: &Scope<'_>) -> Result<Value> {
-        self.value(scope).map(Cow::into_owned)
+        self.value(scope).map(Cow::into_owned).and_then(|value| self.bounded(value))
+    }
+
+    /// A value that is not too large: parameters can be made of parameters, and double at each step.
+    fn bounded(&self, value: Value) -> Result<Value> {
+        let mut room = LARGEST;
+        match fits(&value, &mut room) {
+            true => Ok(value),
+            false => {
+                let message = format!("the value is larger than {} MiB", LARGEST >> 20);
+                Err(Problem::new(self.range.clone(), message))
+            }
+        }
     }
 
     fn value<'a>(&self, scope: &Scope<'a>) -> Result<Cow<'a, Value>> {
@@ -221,9 +251,11 @@ impl Expr {
                 return Ok(Value::Bool(found == (operator == Binary::In)));
             }
             Binary::Add => match (a, b) {
-                (Value::String(a), Value::String(b)) => return Ok(Value::String(format!("{a}{b}"))),
+                (Value::String(a), Value::String(b)) => {
+                    return self.bounded(Value::String(format!("{a}{b}")));
+                }
                 (Value::Array(a), Value::Array(b)) => {
-                    return Ok(Value::Array(a.iter().chain(b).cloned().collect()));
+                    return self.bounded(Value::Array(a.iter().chain(b).cloned().collect()));
                 }
                 _ => {}
             },

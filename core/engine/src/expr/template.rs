@@ -6,6 +6,9 @@ use serde_json::Value;
 
 use super::{Expr, Problem, Scope, parse};
 
+/// Longer texts are refused: parameters can be made of parameters, and double at each step.
+const MAX_TEXT: usize = 16 << 20;
+
 /// A text with at least one `${{ … }}`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Template {
@@ -97,6 +100,10 @@ impl Template {
                 Piece::Text(plain) => text.push_str(plain),
                 Piece::Expression { expr, .. } => {
                     let value = expr.eval(scope).map_err(|problem| (index, problem))?;
+                    if text.len() > MAX_TEXT {
+                        let message = format!("the text is larger than {} MiB", MAX_TEXT >> 20);
+                        return Err((index, Problem::new(expr.range.clone(), message)));
+                    }
                     text.push_str(&in_text(&value).map_err(|message| {
                         let hint = matches!(value, Value::Array(_))
                             .then(|| "`join(list, ', ')` makes a text of a list".to_owned());

@@ -4,6 +4,9 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+/// So many names are looked at: more are met where a pattern starts at the wrong folder.
+const MAX_NAMES: usize = 500_000;
+
 /// Whether a path is a pattern.
 pub(super) fn is_pattern(path: &str) -> bool {
     path.contains(['*', '?', '['])
@@ -13,7 +16,7 @@ pub(super) fn is_pattern(path: &str) -> bool {
 /// a point match only patterns that do.
 ///
 /// # Errors
-/// When a folder cannot be read; one that is not there holds nothing.
+/// When a folder cannot be read; one that is not there holds nothing. When there are too many names to look at.
 pub(super) fn find(base: &Path, pattern: &str) -> io::Result<Vec<String>> {
     let (start, rest) = match pattern.strip_prefix('/') {
         Some(rest) => ("/".to_owned(), rest),
@@ -23,58 +26,76 @@ pub(super) fn find(base: &Path, pattern: &str) -> io::Result<Vec<String>> {
     if parts.last() == Some(&"**") {
         parts.push("*");
     }
-    let mut found = Vec::new();
-    walk(base, &start, &parts, &mut found)?;
+    // Two in a row mean no more than one, and would be walked for every way to share the folders.
+    parts.dedup_by(|a, b| a == b && *a == "**");
+    let mut walk = Walk { base, found: Vec::new(), looked_at: 0 };
+    walk.below(&start, &parts)?;
+    let mut found = walk.found;
     found.sort();
     found.dedup();
     Ok(found)
 }
 
-fn walk(base: &Path, at: &str, parts: &[&str], found: &mut Vec<String>) -> io::Result<()> {
-    let Some((part, rest)) = parts.split_first() else {
-        found.push(at.to_owned());
-        return Ok(());
-    };
-    let below = |name: &str| match at {
-        "" => name.to_owned(),
-        "/" => format!("/{name}"),
-        _ => format!("{at}/{name}"),
-    };
-    if !is_pattern(part) {
-        let next = below(part);
-        return if base.join(&next).exists() { walk(base, &next, rest, found) } else { Ok(()) };
-    }
-    let deep = *part == "**";
-    if deep {
-        walk(base, at, rest, found)?;
-    }
-    let folder = base.join(at);
-    let entries = match fs::read_dir(&folder) {
-        Ok(entries) => entries,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+struct Walk<'a> {
+    base: &'a Path,
+    found: Vec<String>,
+    looked_at: usize,
+}
+
+impl Walk<'_> {
+    fn below(&mut self, at: &str, parts: &[&str]) -> io::Result<()> {
+        let Some((part, rest)) = parts.split_first() else {
+            self.found.push(at.to_owned());
             return Ok(());
-        }
-        Err(error) => return Err(error),
-    };
-    for entry in entries {
-        let entry = entry?;
-        let name = entry.file_name();
-        let Some(name) = name.to_str() else {
-            return Err(io::Error::other(format!("a name in {} is not UTF-8", folder.display())));
         };
-        if name.starts_with('.') && !part.starts_with('.') {
-            continue;
+        let base = self.base;
+        let inside = |name: &str| match at {
+            "" => name.to_owned(),
+            "/" => format!("/{name}"),
+            _ => format!("{at}/{name}"),
+        };
+        if !is_pattern(part) {
+            let next = inside(part);
+            return if base.join(&next).exists() { self.below(&next, rest) } else { Ok(()) };
         }
+        let deep = *part == "**";
         if deep {
-            // Links are not followed: they may lead in a circle.
-            if entry.file_type()?.is_dir() {
-                walk(base, &below(name), parts, found)?;
-            }
-        } else if matches(part, name) && (rest.is_empty() || entry.path().is_dir()) {
-            walk(base, &below(name), rest, found)?;
+            self.below(at, rest)?;
         }
+        let folder = base.join(at);
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        for entry in entries {
+            let entry = entry?;
+            self.looked_at += 1;
+            if self.looked_at > MAX_NAMES {
+                let message =
+                    format!("there are more than {MAX_NAMES} names below the folder that it starts from");
+                return Err(io::Error::other(message));
+            }
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else {
+                return Err(io::Error::other(format!("a name in {} is not UTF-8", folder.display())));
+            };
+            if name.starts_with('.') && !part.starts_with('.') {
+                continue;
+            }
+            if deep {
+                // Links are not followed: they may lead in a circle.
+                if entry.file_type()?.is_dir() {
+                    self.below(&inside(name), parts)?;
+                }
+            } else if matches(part, name) && (rest.is_empty() || entry.path().is_dir()) {
+                self.below(&inside(name), rest)?;
+            }
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Whether a name matches a pattern without `/`. Takes time in proportion to the product of their lengths.

@@ -201,7 +201,12 @@ impl Includer<'_> {
             return None;
         }
         let shown = self.shown(path);
-        let text = std::fs::read(path).map_err(|error| super::reason(&error));
+        // A device or a pipe may never end.
+        let special = path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir());
+        let text = match special {
+            true => Err("it is not a file".to_owned()),
+            false => std::fs::read(path).map_err(|error| super::reason(&error)),
+        };
         let text =
             text.and_then(|text| String::from_utf8(text).map_err(|_| "it is not UTF-8 text".to_owned()));
         match text {

@@ -16,12 +16,16 @@ const MAX_BYTES: u64 = 256 << 20;
 /// # Errors
 /// What is wrong with it, in words.
 pub(super) fn read(path: &Path) -> Result<Vec<Row>, String> {
+    let metadata = std::fs::metadata(path).map_err(|error| error.to_string())?;
+    if !metadata.is_file() {
+        // A folder; or a device or a pipe, which may never end.
+        return Err("it is not a file".to_owned());
+    }
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     if extension.eq_ignore_ascii_case("parquet") {
         return Table::read(path).map(|table| from_table(&table)).map_err(|error| error.to_string());
     }
-    let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if size > MAX_BYTES {
+    if metadata.len() > MAX_BYTES {
         return Err(format!("it is larger than {} MiB", MAX_BYTES >> 20));
     }
     let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
