@@ -64,6 +64,89 @@ fn a_node_that_needs_more_memory_than_it_said_is_stopped() {
     assert_eq!(error["hint"], "raise `resources: { memory: … }` of the stage");
 }
 
+/// What it says it used when it was ended, in MiB.
+fn used(error: &Value, limit: u64) -> u64 {
+    let message = error["message"].as_str().unwrap();
+    let used = message
+        .strip_prefix("it used ")
+        .and_then(|rest| rest.strip_suffix(&format!(" MiB of memory, and its limit is {limit} MiB")));
+    used.unwrap_or_else(|| panic!("{message}")).parse().unwrap()
+}
+
+/// A grandchild of the worker's program holds 256 MiB: `tail` keeps what it is to put out in the end.
+#[test]
+#[cfg(target_os = "linux")]
+fn what_a_program_starts_counts_too() {
+    let project = Project::new(
+        "
+  greedy:
+    uses: exec/run
+    with: { run: '(head -c 268435456 /dev/zero | tail -c 268435456 | (sleep 20; cat)) > \"${{ outputs.it }}\"' }
+    outputs: { it: file }
+    resources: { memory: 100 MiB }
+  modest:
+    uses: exec/run
+    with: { run: 'echo x > \"${{ outputs.it }}\"' }
+    outputs: { it: file }
+    resources: { memory: 100 MiB }
+",
+    );
+    let run = project.run(&[]);
+    assert_eq!((run.code, run.counts()), (Some(1), [1, 0, 1, 0]));
+    let seen = used(&run.node("greedy")["error"], 100);
+    assert!((90..=400).contains(&seen), "{seen}");
+    let store = project.store();
+    let id = store.runs().unwrap()[0].start.id.clone();
+    let nodes = store.nodes(&id).unwrap();
+    let peak = nodes.iter().find(|node| node.name == "greedy").unwrap().peak_rss >> 20;
+    assert_eq!(peak, seen, "the record says the same");
+    let report = std::fs::read_to_string(project.path(&format!(".flow/runs/{id}/report.html"))).unwrap();
+    let kept = |how: &str| report.contains(&format!("<dt>memory limits</dt><dd>{how}</dd>"));
+    assert!(kept("by watching the processes") || kept("by control groups"));
+}
+
+/// The second attempt is enough: each gets as much more as the first had. Programs are told what they have.
+#[test]
+#[cfg(target_os = "linux")]
+fn later_attempts_can_have_more() {
+    let project = Project::new(
+        "
+  hungry:
+    uses: exec/run
+    with:
+      run: |
+        echo ${{ resources.memory }} >> tries
+        head -c 134217728 /dev/zero | tail -c 134217728 | (sleep 1; wc -c) > \"${{ outputs.it }}\"
+    outputs: { it: file }
+    resources: { memory: \"${{ attempt * 80 }} MiB\" }
+    retry: 4
+",
+    );
+    let run = project.run(&[]);
+    assert_eq!((run.code, run.counts()), (Some(0), [1, 0, 0, 0]), "{:?}", run.events.last());
+    let tries: Vec<u64> = std::fs::read_to_string(project.path("tries"))
+        .unwrap()
+        .lines()
+        .map(|line| line.parse::<u64>().unwrap() >> 20)
+        .collect();
+    assert_eq!(tries, [80, 160]);
+    let retries: Vec<_> = run.events.iter().filter(|event| event["event"] == "node_retries").collect();
+    assert_eq!((retries.len(), &retries[0]["attempt"]), (1, &2.into()));
+    // Nothing of that is in the key.
+    assert_eq!(project.run(&[]).counts(), [0, 1, 0, 0]);
+}
+
+/// Where the next attempt would have no more, it would end the same way.
+#[test]
+fn without_more_memory_it_is_not_tried_again() {
+    let project = Project::new(
+        "  greedy: { uses: demo/count, with: { to: 200, step_ms: 10 }, retry: 3, resources: { memory: 1 MiB } }\n",
+    );
+    let run = project.run(&[]);
+    assert_eq!(run.counts(), [0, 0, 1, 0]);
+    assert!(run.events.iter().all(|event| event["event"] != "node_retries"));
+}
+
 const MEASURED: &str = "
   large: { uses: demo/wave, with: { cells: 1000000, times: 20 } }
   small: { uses: demo/wave, with: { cells: 16, times: 2 } }

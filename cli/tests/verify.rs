@@ -135,3 +135,35 @@ fn an_interrupt_ends_it_and_leaves_nothing() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(entries(&scratch), 0);
 }
+
+/// A program is computed again in a scratch folder, whatever it has left beside its outputs.
+#[test]
+fn programs_are_computed_again_too() {
+    let project = Project::new(
+        "
+  made: { uses: demo/text, with: { text: 'b a' } }
+  sorted:
+    uses: exec/run
+    inputs: { text: made.text }
+    with: { run: 'tr \" \" \"\\n\" < \"${{ inputs.text }}\" | sort > \"${{ outputs.it }}\"' }
+    outputs: { it: file }
+  clock:
+    uses: exec/run
+    inputs: { text: made.text }
+    with: { run: 'date +%N > \"${{ outputs.it }}\"; mkdir \"${{ outputs.all }}\"; date +%N > \"${{ outputs.all }}/t\"' }
+    outputs: { it: file, all: folder }
+",
+    );
+    let run = project.run(&[]);
+    assert_eq!(run.code, Some(0), "{:?}{}", run.events, run.stderr);
+    let (code, nodes, counts) = verify(&project, &["--node", "sorted"]);
+    assert_eq!((code, &counts["same"]), (Some(0), &1.into()), "{nodes:?}");
+    let before = project.output("clock", "it");
+    let (code, nodes, counts) = verify(&project, &["--node", "clock"]);
+    assert_eq!((code, &counts["different"]), (Some(1), &1.into()), "{nodes:?}");
+    let said = nodes[0]["differences"].to_string();
+    assert!(said.contains("it: ") && said.contains("all: "), "{said}");
+    // What is in the store stays as it was.
+    assert_eq!(project.output("clock", "it"), before);
+    assert_eq!(project.run(&[]).executed(), [""; 0]);
+}

@@ -17,6 +17,9 @@ use serde_json::{Map, Value};
 use crate::select::Selection;
 use crate::workflow::Written;
 
+/// The unkeyed parameter of programs that holds what expressions over `resources` come to.
+pub(crate) const RESOURCES: &str = "resources";
+
 /// Names a node of a [`Graph`]: an index into [`Graph::nodes`], and into its DAG.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub usize);
@@ -129,6 +132,8 @@ pub struct Node {
     pub retry: u32,
     /// When to give up.
     pub timeout: Option<Duration>,
+    /// What the second attempt and those after it take, where that depends on the attempt; else none.
+    pub later: Vec<Attempt>,
     /// Where to put outputs for the user: port and path, relative to the root.
     pub publish: BTreeMap<String, PathBuf>,
     /// It reports time: nothing else of the run goes beside it.
@@ -154,6 +159,17 @@ pub enum Reuse {
     Needed,
     /// The last one, whatever its key is: it is frozen, and never computed.
     Last,
+}
+
+/// What an attempt after the first takes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attempt {
+    /// What it takes while it runs.
+    pub resources: Resources,
+    /// When to give up.
+    pub timeout: Option<Duration>,
+    /// What expressions over `resources` in the command of a program come to.
+    pub told: Option<Value>,
 }
 
 /// Where an input comes from.
@@ -241,9 +257,27 @@ pub enum Cpus {
 }
 
 impl Node {
-    /// The parameters as the operation sees them: with what is no part of the key.
+    /// What an attempt takes that is not the first; attempts are counted from 1.
+    fn later(&self, attempt: u32) -> Option<&Attempt> {
+        let at = usize::try_from(attempt.checked_sub(2)?).ok()?;
+        self.later.get(at).or(self.later.last())
+    }
+
+    /// What an attempt takes while it runs.
     #[must_use]
-    pub fn job_params(&self) -> Value {
+    pub fn resources_of(&self, attempt: u32) -> &Resources {
+        self.later(attempt).map_or(&self.resources, |later| &later.resources)
+    }
+
+    /// When to give up an attempt.
+    #[must_use]
+    pub fn timeout_of(&self, attempt: u32) -> Option<Duration> {
+        self.later(attempt).map_or(self.timeout, |later| later.timeout)
+    }
+
+    /// The parameters as the operation sees them in an attempt: with what is no part of the key.
+    #[must_use]
+    pub fn job_params(&self, attempt: u32) -> Value {
         let mut params = self.params.clone();
         for (name, sources) in &self.inputs {
             let (Some(at), [source]) = (name.strip_prefix("params."), sources.as_slice()) else { continue };
@@ -259,6 +293,9 @@ impl Node {
         }
         if let (Value::Object(params), false) = (&mut params, self.unkeyed.is_empty()) {
             params.extend(self.unkeyed.clone());
+            if let Some(told) = self.later(attempt).and_then(|later| later.told.as_ref()) {
+                params.insert(RESOURCES.to_owned(), told.clone());
+            }
         }
         params
     }
@@ -283,6 +320,12 @@ impl Graph {
     #[must_use]
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0]
+    }
+
+    /// Whether some node has a memory limit.
+    #[must_use]
+    pub fn limits_memory(&self) -> bool {
+        self.nodes.iter().any(|node| node.resources.memory.is_some())
     }
 
     /// The node with this name.

@@ -271,7 +271,7 @@ stages:
     assert_eq!(simulate.params, json!({ "newton": 10, "case": null }));
     // The operation gets it all the same.
     let case = folder.path().join("data/words.txt");
-    assert_eq!(simulate.job_params(), json!({ "newton": 10, "case": case }));
+    assert_eq!(simulate.job_params(1), json!({ "newton": 10, "case": case }));
 
     // From the command line, paths start where the command was given.
     folder.write("flows/study.yaml", text.replace("data/", "../data/").as_str());

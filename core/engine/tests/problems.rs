@@ -185,6 +185,12 @@ mistake!(
     "    matrix:",
     "    resources: { cpus: 0, memory: 4, gpu: 1 }\n    timeout: 30\n    retry: -1\n    matrix:"
 );
+mistake!(
+    a_limit_that_a_later_attempt_breaks,
+    "    matrix:",
+    "    resources: { cpus: \"${{ 3 - attempt }}\" }\n    retry: 3\n    matrix:"
+);
+mistake!(a_parameter_that_depends_on_the_attempt, "epochs: 40", "epochs: \"${{ attempt }}\"");
 mistake!(an_unknown_unit_of_time, "    matrix:", "    timeout: 3 fortnights\n    matrix:");
 mistake!(
     two_nodes_publish_to_one_path,

@@ -181,5 +181,5 @@ stages:
         r#"{"run":{"arguments":[["head"],["-n"],["3"],[{"value":[3,"x"]}],["a",{"value":3}]]},"env":{}}"#
     );
     let one = graph.node(graph.find("one").unwrap());
-    assert_eq!(one.job_params()["resources"]["resources.cpus * 2"], 4);
+    assert_eq!(one.job_params(1)["resources"]["resources.cpus * 2"], 4);
 }

@@ -82,7 +82,6 @@ pub fn gather(store: &Store, run: &str, graph: &Graph, path: PathBuf) -> flow_st
         input.command = format!("flow {}", record.start.command);
         input.wall_s = record.finished.map_or(last, |finished| finished - started);
         let machine = record.start.machine;
-        let limits = graph.nodes.iter().any(|node| node.resources.memory.is_some());
         input.facts = vec![
             ("host".into(), machine.host),
             ("processor".into(), machine.cpu),
@@ -90,8 +89,8 @@ pub fn gather(store: &Store, run: &str, graph: &Graph, path: PathBuf) -> flow_st
             ("flow".into(), record.start.engine),
             ("workflow file".into(), record.start.file),
         ];
-        if limits {
-            input.facts.push(("memory limits".into(), "by watching the processes".into()));
+        if graph.limits_memory() {
+            input.facts.push(("memory limits".into(), crate::run::cgroup::how().into()));
         }
     }
     Ok(input)

@@ -54,7 +54,8 @@ pub(super) async fn dispatch(
     summary: &mut Summary,
 ) -> Result<(), Error> {
     let (writer, written) = Writer::start(store, parts.run.to_owned())?;
-    let (executor, reports) = Executor::new(parts.options.worker.clone());
+    let limits = parts.graph.limits_memory();
+    let (executor, reports) = Executor::new(parts.options.worker.clone(), limits);
     let nodes = (0..parts.graph.nodes.len()).map(NodeId);
     let waits_for = |id| match parts.frozen.contains_key(&id) {
         true => BTreeSet::new(),

@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::Program;
+use super::cgroup::{self, Groups};
 use super::worker::{Broken, Crew, Said, Worker};
 use crate::event::{Failure, clip};
 use crate::graph::NodeId;
@@ -41,6 +42,8 @@ pub(super) struct Task {
     pub(super) timeout: Option<Duration>,
     /// In bytes.
     pub(super) memory: Option<u64>,
+    /// The next attempt gets more of it.
+    pub(super) grows: bool,
 }
 
 /// What the executor tells the dispatcher about a node.
@@ -72,6 +75,8 @@ pub(super) struct Executor {
     program: Arc<Program>,
     idle: Arc<Idle>,
     crew: Crew,
+    /// Where memory limits are kept by the system.
+    groups: Option<&'static Groups>,
     stop: watch::Sender<Stop>,
     reports: mpsc::UnboundedSender<Report>,
 }
@@ -80,23 +85,25 @@ pub(super) struct Executor {
 type Idle = Mutex<HashMap<usize, Vec<Worker>>>;
 
 impl Executor {
-    pub(super) fn new(program: Program) -> (Self, mpsc::UnboundedReceiver<Report>) {
+    /// `limits` says whether some of the work has a memory limit.
+    pub(super) fn new(program: Program, limits: bool) -> (Self, mpsc::UnboundedReceiver<Report>) {
         let (reports, receiver) = mpsc::unbounded_channel();
         let (stop, _) = watch::channel(Stop::No);
         // What a worker that dies leaves behind is found among the children of this process.
         processes::adopt_orphans();
         let crew = Crew::default();
-        (Self { program: Arc::new(program), idle: Arc::default(), crew, stop, reports }, receiver)
+        let groups = if limits { cgroup::delegated() } else { None };
+        (Self { program: Arc::new(program), idle: Arc::default(), crew, groups, stop, reports }, receiver)
     }
 
     /// Starts a unit of work. Its end is reported whatever happens.
     pub(super) fn start(&self, task: Task) {
         let (program, idle, crew) = (self.program.clone(), self.idle.clone(), self.crew.clone());
-        let (stop, reports) = (self.stop.subscribe(), self.reports.clone());
+        let (stop, reports, groups) = (self.stop.subscribe(), self.reports.clone(), self.groups);
         tokio::spawn(async move {
             let node = task.node;
             let end = Unit { task, stop, reports: &reports, tail: VecDeque::new() }
-                .run(&program, &idle, &crew)
+                .run(&program, &idle, &crew, groups)
                 .await;
             // The dispatcher ends only after every report that it waits for.
             let _ = reports.send(Report::Ended { node, end });
@@ -106,8 +113,8 @@ impl Executor {
     /// Ends the idle workers and waits for them, so that what they used counts as used by this process.
     pub(super) async fn end(&self) {
         let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
-        let workers: Vec<_> = idle.into_values().flatten().collect();
-        workers.iter().for_each(Worker::kill);
+        let mut workers: Vec<_> = idle.into_values().flatten().collect();
+        workers.iter_mut().for_each(Worker::kill);
         for worker in workers {
             worker.end().await;
         }
@@ -137,12 +144,12 @@ enum Asked {
 }
 
 impl Unit<'_> {
-    async fn run(mut self, program: &Program, idle: &Idle, crew: &Crew) -> End {
+    async fn run(mut self, program: &Program, idle: &Idle, crew: &Crew, groups: Option<&Groups>) -> End {
         let threads = self.task.job.threads;
         let pooled = idle.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&threads).and_then(Vec::pop);
         let worker = match pooled {
             Some(worker) => Ok(worker),
-            None => Worker::start(program, threads, crew).await,
+            None => Worker::start(program, threads, crew, groups).await,
         };
         let mut worker = match worker {
             Ok(worker) => worker,
@@ -150,7 +157,9 @@ impl Unit<'_> {
         };
         match self.converse(&mut worker).await {
             Ok(end) => {
-                if worker.resident() <= IDLE_MEMORY {
+                if worker.is_killed() {
+                    worker.end().await;
+                } else if worker.resident() <= IDLE_MEMORY {
                     let mut idle = idle.lock().unwrap_or_else(PoisonError::into_inner);
                     idle.entry(threads).or_default().push(worker);
                 }
@@ -158,6 +167,8 @@ impl Unit<'_> {
             }
             Err((broken, asked)) => {
                 self.hear(worker.last_lines());
+                let ended_for = worker.control.as_ref().and_then(|control| control.ended_for());
+                let asked = asked.or(ended_for.map(Asked::Memory));
                 worker.end().await;
                 match asked {
                     Some(Asked::Interrupted) => End::Cancelled,
@@ -179,11 +190,13 @@ impl Unit<'_> {
         let mut timeout = self.task.timeout.map(|timeout| Instant::now() + timeout);
         let mut kill: Option<Instant> = None;
         let mut look = Instant::now() + MEMORY_INTERVAL;
+        // Kept by the system where it can, else by looking.
+        let kept = worker.control.as_mut().is_some_and(|control| control.limit(self.task.memory).is_ok());
+        let watch_memory = self.task.memory.is_some() && !kept;
         if *self.stop.borrow() != Stop::No {
             self.stop.mark_changed();
         }
         loop {
-            let watch_memory = self.task.memory.is_some();
             tokio::select! {
                 said = worker.receive() => match said {
                     Ok(Said::Lines) => self.hear(worker.lines()),
@@ -293,10 +306,13 @@ impl Unit<'_> {
         End::Failed { failure: Failure { message: clip(message), hint, stderr }, usage, again }
     }
 
+    /// Another attempt makes sense only where it gets more memory.
     fn over_limit(&self, used: u64, usage: Usage) -> End {
-        let limit = self.task.memory.unwrap_or(0);
+        let (limit, grows) = (self.task.memory.unwrap_or(0), self.task.grows);
         let message = format!("it used {} MiB of memory, and its limit is {} MiB", used >> 20, limit >> 20);
-        self.failed(message, Some("raise `resources: { memory: … }` of the stage".to_owned()), usage, false)
+        let hint = "raise `resources: { memory: … }` of the stage".to_owned();
+        let usage = Usage { peak_rss: usage.peak_rss.max(used), ..usage };
+        self.failed(message, Some(hint), usage, grows)
     }
 
     fn timed_out(&self) -> String {

@@ -13,6 +13,7 @@
 //!                      the caller's sink
 //! ```
 
+pub(crate) mod cgroup;
 mod dispatcher;
 mod ending;
 mod executor;

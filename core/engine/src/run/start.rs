@@ -18,7 +18,9 @@ impl Dispatcher<'_> {
     /// Starts a node that is ours, if there is room for it and its inputs can be read.
     pub(super) fn start(&mut self, id: NodeId) -> Result<(), Error> {
         let node = self.parts.graph.node(id);
-        let Some(held) = self.slots.take(&node.resources, node.measures) else {
+        let attempt = self.nodes[id.0].attempts + 1;
+        let resources = node.resources_of(attempt);
+        let Some(held) = self.slots.take(resources, node.measures) else {
             let turn = self.turn(id);
             self.claimed.insert(turn);
             return Ok(());
@@ -64,7 +66,7 @@ impl Dispatcher<'_> {
             id: id.0 as u64,
             node: node.name.clone(),
             operation: node.operation.clone(),
-            params: node.job_params(),
+            params: node.job_params(attempt),
             inputs,
             outputs,
             checkpoints: checkpoints.map(|key| self.parts.store.checkpoints(&key)),
@@ -78,8 +80,9 @@ impl Dispatcher<'_> {
             node: id,
             job,
             outputs: node.outputs.iter().map(|port| (port.name.clone(), port.kind)).collect(),
-            timeout: node.timeout,
-            memory: node.resources.memory,
+            timeout: node.timeout_of(attempt),
+            memory: resources.memory,
+            grows: node.resources_of(attempt + 1).memory > resources.memory,
         });
         Ok(())
     }

@@ -203,7 +203,7 @@ impl Verifier<'_> {
     ) -> Result<(), Error> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
-        let (executor, mut reports) = Executor::new(options.worker.clone());
+        let (executor, mut reports) = Executor::new(options.worker.clone(), self.graph.limits_memory());
         let mut slots = Slots::new(options.cores, machine::memory());
         let mut running: BTreeMap<NodeId, (Candidate, Held, Job)> = BTreeMap::new();
         todo.reverse();
@@ -278,7 +278,7 @@ impl Verifier<'_> {
             id: candidate.id.0 as u64,
             node: node.name.clone(),
             operation: node.operation.clone(),
-            params: node.job_params(),
+            params: node.job_params(1),
             inputs,
             outputs: node.outputs.iter().map(|port| (port.name.clone(), output(&port.name))).collect(),
             checkpoints: None,
@@ -292,7 +292,14 @@ impl Verifier<'_> {
     fn task(&self, candidate: &Candidate, job: Job) -> Task {
         let node = self.graph.node(candidate.id);
         let outputs = node.outputs.iter().map(|port| (port.name.clone(), port.kind)).collect();
-        Task { node: candidate.id, job, outputs, timeout: node.timeout, memory: node.resources.memory }
+        Task {
+            node: candidate.id,
+            job,
+            outputs,
+            timeout: node.timeout,
+            memory: node.resources.memory,
+            grows: false,
+        }
     }
 
     fn ended(&mut self, candidate: &Candidate, job: &Job, end: End) -> Result<(), Error> {

@@ -14,6 +14,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 use super::Program;
+use super::cgroup::{Group, Groups};
 use crate::event::MAX_LINE;
 
 /// The longest line of standard error that is kept whole.
@@ -39,6 +40,9 @@ pub(super) struct Worker {
     chunk: Box<[u8; 8 << 10]>,
     lines: Lines,
     crew: Crew,
+    /// Its control group, which keeps its memory limit; without one the executor watches it.
+    pub(super) control: Option<Group>,
+    killed: bool,
 }
 
 /// The workers that live. Any other child of the coordinator is what a worker that died has left behind.
@@ -87,7 +91,12 @@ pub(super) enum Broken {
 
 impl Worker {
     /// Starts a worker whose libraries use this many threads.
-    pub(super) async fn start(program: &Program, threads: usize, crew: &Crew) -> Result<Self, Broken> {
+    pub(super) async fn start(
+        program: &Program,
+        threads: usize,
+        crew: &Crew,
+        groups: Option<&Groups>,
+    ) -> Result<Self, Broken> {
         let threads = threads.to_string();
         let mut child = Command::new(&program.path)
             .args(&program.args)
@@ -106,13 +115,29 @@ impl Worker {
             child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw).ok_or_else(missing)?;
         // Before anything else happens: a child that is not of the crew is taken for an orphan.
         crew.members().insert(group);
+        // Before it has anything to do: what it starts later is in its group by itself.
+        let control = groups.zip(child.id()).and_then(|(groups, id)| groups.group(id).ok());
         let stdin = child.stdin.take().ok_or_else(missing)?;
         let stdout = BufReader::with_capacity(64 << 10, child.stdout.take().ok_or_else(missing)?);
         let stderr = child.stderr.take().ok_or_else(missing)?;
         let (line, out) = (Vec::new(), Vec::new());
         let (silent, chunk, lines) = (false, Box::new([0; 8 << 10]), Lines::default());
-        let mut worker =
-            Self { child, group, stdin, stdout, line, out, stderr, silent, chunk, lines, crew: crew.clone() };
+        let (crew, killed) = (crew.clone(), false);
+        let mut worker = Self {
+            child,
+            group,
+            stdin,
+            stdout,
+            line,
+            out,
+            stderr,
+            silent,
+            chunk,
+            lines,
+            crew,
+            control,
+            killed,
+        };
         worker.greet().await?;
         Ok(worker)
     }
@@ -194,9 +219,15 @@ impl Worker {
     }
 
     /// Kills the worker and all it has started. What it has started goes first: it is found below the worker.
-    pub(super) fn kill(&self) {
+    pub(super) fn kill(&mut self) {
+        self.killed = true;
         processes::kill_descendants(self.group);
         self.kill_group();
+    }
+
+    /// Whether it has been killed: it may still have answered before it went.
+    pub(super) fn is_killed(&self) -> bool {
+        self.killed
     }
 
     fn kill_group(&self) {

@@ -32,7 +32,7 @@ use crate::catalog::Catalog;
 use crate::diagnostics::{Diagnostic, Diagnostics, Span};
 use crate::exec;
 use crate::expr::{Piece, Scope};
-use crate::graph::{Edge, Node, NodeId, Origin, Resources, Reuse, Source, Stage};
+use crate::graph::{Attempt, Edge, Node, NodeId, Origin, Resources, Reuse, Source, Stage};
 
 /// Where relative paths start from, and what the machine has.
 pub(super) struct Place {
@@ -179,6 +179,15 @@ struct Builder<'a> {
     known: &'a mut external::Known,
 }
 
+/// What a node takes, how often it is tried, and what attempts after the first take where that differs.
+#[derive(Clone)]
+struct Limits {
+    resources: Resources,
+    retry: u32,
+    timeout: Option<Duration>,
+    later: Vec<(Resources, Option<Duration>)>,
+}
+
 /// What the nodes of a stage often have in common; kept from one to the next.
 #[derive(Default)]
 struct Last {
@@ -188,7 +197,7 @@ struct Last {
     checked: Option<(Value, Vec<Port>, Checked)>,
     /// By input: an output that is known to fit.
     fitting: Vec<Option<Port>>,
-    limits: Option<(Resources, u32, Option<Duration>)>,
+    limits: Option<Limits>,
     outputs: Option<Arc<[Port]>>,
     /// For programs: the parameters without the command.
     with: Option<Tree>,
@@ -251,7 +260,8 @@ impl Builder<'_> {
         let coordinates = coordinates(cell);
         let matrix = Value::Object(values(cell));
         let seed = coordinates.get("seed").cloned();
-        let (resources, retry, timeout) = self.limits(stage, &matrix, seed.as_ref(), expanded.tainted, last);
+        let Limits { resources, retry, timeout, later } =
+            self.limits(stage, &matrix, seed.as_ref(), expanded.tainted, last);
         let resources_value = limits::resources_value(&resources, self.place.cores);
         let scope = scope(self.params, &matrix, seed.as_ref(), &resources_value);
         let given = self.given(stage, spec, schema, seeds, &scope, &seed, expanded.tainted, last);
@@ -281,6 +291,16 @@ impl Builder<'_> {
             Some(same) if **same == *checked.outputs => same.clone(),
             _ => last.outputs.insert(checked.outputs.into()).clone(),
         };
+        let params = self.params;
+        let told = |attempt: &Resources| {
+            let value = limits::resources_value(attempt, self.place.cores);
+            program::told(&unkeyed, &self::scope(params, &matrix, seed.as_ref(), &value))
+        };
+        let later = later.into_iter().map(|(resources, timeout)| {
+            let told = told(&resources);
+            Attempt { resources, timeout, told }
+        });
+        let later = later.collect();
         Node {
             name: node_name(&stage.name.text, cell),
             stage: stage.name.text.clone(),
@@ -295,6 +315,7 @@ impl Builder<'_> {
             resources,
             retry,
             timeout,
+            later,
             publish,
             measures: spec.measures,
             checkpoints: spec.checkpoints,
@@ -344,9 +365,9 @@ impl Builder<'_> {
         seed: Option<&Value>,
         tainted: bool,
         last: &mut Last,
-    ) -> (Resources, u32, Option<Duration>) {
+    ) -> Limits {
         if let Some(limits) = &last.limits {
-            return *limits;
+            return limits.clone();
         }
         let trees = [&stage.resources, &stage.retry, &stage.timeout];
         let fixed = trees.iter().all(|tree| tree.as_ref().is_none_or(Tree::is_constant));
@@ -355,15 +376,30 @@ impl Builder<'_> {
         if let Some(seed) = seed {
             scope = scope.with("seed", seed);
         }
-        let [resources, retry, timeout] =
-            trees.map(|tree| tree.as_ref().and_then(|tree| self.eval(tree, &scope, tainted)));
-        let limits = (
-            resources.map(|tree| limits::resources(&tree, self.problems)).unwrap_or_default(),
-            retry.map(|tree| limits::retry(&tree, self.problems)).unwrap_or(0),
-            timeout.and_then(|tree| limits::timeout(&tree, self.problems)),
-        );
+        let retry = stage.retry.as_ref().and_then(|tree| {
+            let scope = scope.clone().without("attempt", "how many there are does not depend on which it is");
+            self.eval(tree, &scope, tainted)
+        });
+        let retry = retry.map(|tree| limits::retry(&tree, self.problems)).unwrap_or(0);
+        let mut of = |attempt: u32| {
+            let attempt = Value::from(attempt);
+            let scope = scope.clone().with("attempt", &attempt);
+            let [resources, timeout] = [&stage.resources, &stage.timeout]
+                .map(|tree| tree.as_ref().and_then(|tree| self.eval(tree, &scope, tainted)));
+            (
+                resources.map(|tree| limits::resources(&tree, self.problems)).unwrap_or_default(),
+                timeout.and_then(|tree| limits::timeout(&tree, self.problems)),
+            )
+        };
+        let (resources, timeout) = of(1);
+        let varies = [&stage.resources, &stage.timeout].into_iter().flatten();
+        let later = match varies.into_iter().any(|tree| uses(tree, |root| root == "attempt")) {
+            true => (2..=retry + 1).map(of).collect(),
+            false => Vec::new(),
+        };
+        let limits = Limits { resources, retry, timeout, later };
         if fixed {
-            last.limits = Some(limits);
+            last.limits = Some(limits.clone());
         }
         limits
     }
@@ -402,7 +438,9 @@ fn scope<'s>(
         Some(seed) => scope.with("seed", seed),
         None => scope.without("seed", "this stage has no `seeds`"),
     };
-    scope.with("resources", resources)
+    scope
+        .with("resources", resources)
+        .without("attempt", "results do not depend on it; `resources` and `timeout` may")
 }
 
 /// Whether any expression of a tree uses a root for which the test holds.

@@ -13,7 +13,7 @@ use super::{Builder, Given};
 use crate::diagnostics::{Diagnostic, Span, did_you_mean};
 use crate::exec::{Command, Piece, Run, Symbol, shell};
 use crate::expr::{Expr, Piece as Written, Scope, Template, Term, in_text};
-use crate::graph::Source;
+use crate::graph::{RESOURCES, Source};
 
 /// What a program's node comes to, beside its inputs.
 #[derive(Default)]
@@ -59,6 +59,13 @@ pub(super) fn outline(with: &Tree) -> Tree {
         Entry { key: entry.key.clone(), key_span: entry.key_span, value }
     });
     Tree::new(with.span, Data::Map(entries.collect()))
+}
+
+/// What the same expressions over `resources` come to in another scope; `None` where the command has none.
+pub(super) fn told(unkeyed: &Map<String, Value>, scope: &Scope<'_>) -> Option<Value> {
+    let texts = unkeyed.get(RESOURCES)?.as_object()?.keys();
+    let value = |text: &String| Some((text.clone(), crate::expr::parse(text).ok()?.eval(scope).ok()?));
+    Some(Value::Object(texts.filter_map(value).collect()))
 }
 
 impl Builder<'_> {
@@ -129,7 +136,7 @@ impl Builder<'_> {
             .filter_map(|text| Some((text.clone(), crate::expr::parse(text).ok()?.eval(scope).ok()?)))
             .collect();
         if !resources.is_empty() {
-            unkeyed.insert("resources".to_owned(), resources.into());
+            unkeyed.insert(RESOURCES.to_owned(), resources.into());
         }
         // Texts and maps with text keys: nothing that cannot be written as JSON.
         Program { params: serde_json::to_value(command).unwrap_or_default(), unkeyed }
