@@ -100,8 +100,10 @@ impl Store {
     /// Clears away what no kept run leads to. Safe while runs go on.
     ///
     /// # Errors
-    /// When the index cannot be written, or something cannot be removed.
+    /// When the index cannot be written, or something cannot be removed. On a network file system, when a run uses
+    /// the store.
     pub fn clear(&mut self, policy: &Policy) -> Result<Cleared> {
+        let _only = self.only_one("clearing away")?;
         self.clear_dead_runs()?;
         let trash = self.root.join("trash");
         let own = trash.join(std::process::id().to_string());

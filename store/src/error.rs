@@ -28,6 +28,14 @@ pub enum Error {
     /// Another process kept the index locked.
     #[error("another process keeps the store locked")]
     Busy,
+    /// Another run uses a store on which runs go one at a time.
+    #[error("{} uses the store, and it is on a network file system ({kind}), where runs go one at a time", .owner.as_deref().unwrap_or("another run"))]
+    Taken {
+        /// The kind of file system.
+        kind: &'static str,
+        /// Who uses it: a run and its machine.
+        owner: Option<String>,
+    },
     /// The index cannot be written.
     #[error("the store cannot be written (it, or the folder it is in, is read only)")]
     ReadOnly,
@@ -73,7 +81,9 @@ impl Error {
         match self {
             Self::Newer { .. } => Some("update flow, or use another store with --store DIR"),
             Self::Full => Some("free some space and run again: everything that was finished is kept"),
-            Self::Busy => Some("wait for the other run, or use another store with --store DIR"),
+            Self::Busy | Self::Taken { .. } => {
+                Some("wait for the other run, or use another store with --store DIR")
+            }
             Self::ReadOnly | Self::Io { .. } => Some("use another store with --store DIR"),
             Self::Unavailable { .. } => Some(
                 "compute it again: `flow run WORKFLOW --force NODE`; `flow store check` examines the whole store",

@@ -10,6 +10,7 @@
 //!   states/FAMILY/N/     final states that a longer computation goes on from
 //!   runs/RUN.lock        held while the run lives
 //!   runs/RUN/            the run's report
+//!   coordinator.lock     on a network file system: held by the one run, or by who clears away
 //!   clearing.lock        held by who clears away what no kept run leads to
 //!   trash/               what has been cleared away and is being removed
 //! ```
@@ -29,6 +30,7 @@ mod disk;
 mod error;
 mod external;
 mod lock;
+mod network;
 mod objects;
 #[cfg(test)]
 mod power_loss;
@@ -68,6 +70,8 @@ pub use sizes::{Part, Sizes, StageSize};
 pub struct Store {
     root: PathBuf,
     db: Connection,
+    /// The kind of network file system that it lies on.
+    network: Option<&'static str>,
     disk: Box<dyn Disk>,
 }
 
@@ -80,8 +84,9 @@ impl Store {
         let io = |source| Error::io("cannot create the store folder", root, source);
         fs::create_dir_all(root).map_err(io)?;
         let root = root.canonicalize().map_err(io)?;
-        let db = schema::open(&root)?;
-        Ok(Self { root, db, disk: Box::new(System) })
+        let network = network::kind(&root);
+        let db = schema::open(&root, network.is_some())?;
+        Ok(Self { root, db, network, disk: Box::new(System) })
     }
 
     /// Opens the store in this folder if there is one.
@@ -96,6 +101,12 @@ impl Store {
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// The kind of network file system that the store lies on, if it does: runs go one at a time there.
+    #[must_use]
+    pub fn network(&self) -> Option<&'static str> {
+        self.network
     }
 
     /// The folder in which the nodes of a run write.

@@ -1,6 +1,7 @@
 //! The lock that a run holds while it lives. The system frees it however the process ends.
 
 use std::fs::{self, File, OpenOptions};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,12 @@ const LOCKING: &str = "locking";
 
 /// Held from the start of a run to its end.
 pub struct RunLock {
+    _lock: Flock<File>,
+    _only: Option<OnlyOne>,
+}
+
+/// On a network file system: held by the one who uses the store.
+pub(crate) struct OnlyOne {
     _lock: Flock<File>,
 }
 
@@ -52,6 +59,7 @@ impl Store {
     /// # Errors
     /// When the file cannot be written, or the run's name is taken.
     pub fn lock_run(&self, run: &str) -> Result<RunLock> {
+        let only = self.only_one(&format!("run {run}"))?;
         let (folder, path) = (folder(&self.root), path(&self.root, run));
         fs::create_dir_all(&folder).map_err(|source| Error::io("cannot create", &folder, source))?;
         // Locked first and named then: who sees a run's file without its lock takes the run for dead.
@@ -61,7 +69,12 @@ impl Store {
             let file = file.map_err(|source| Error::io("cannot create", &unnamed, source))?;
             let lock = Flock::lock(file, FlockArg::LockExclusive)
                 .map_err(|(_, errno)| Error::io("cannot lock", &unnamed, errno.into()))?;
-            match fs::hard_link(&unnamed, &path) {
+            let named = match fs::hard_link(&unnamed, &path) {
+                // Some network file systems have no links; there is no other run there that could have the name.
+                Err(_) if only.is_some() => fs::rename(&unnamed, &path),
+                named => named,
+            };
+            match named {
                 Ok(()) => break lock,
                 // Someone has cleared it away, before it was locked.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -69,7 +82,30 @@ impl Store {
             }
         };
         objects::remove(&unnamed)?;
-        Ok(RunLock { _lock: lock })
+        Ok(RunLock { _lock: lock, _only: only })
+    }
+
+    /// On a network file system, keeps everybody else from changing the store; refuses where somebody does.
+    pub(crate) fn only_one(&self, who: &str) -> Result<Option<OnlyOne>> {
+        let Some(kind) = self.network else { return Ok(None) };
+        let path = self.root.join("coordinator.lock");
+        let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
+        let file = file.map_err(|source| Error::io("cannot write", &path, source))?;
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => {
+                // Only for the message that others get.
+                let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+                let _ = lock
+                    .set_len(0)
+                    .and_then(|()| (&*lock).write_all(format!("{who} on {}", host.trim()).as_bytes()));
+                Ok(Some(OnlyOne { _lock: lock }))
+            }
+            Err((_, Errno::EWOULDBLOCK)) => {
+                let owner = fs::read_to_string(&path).ok().filter(|owner| !owner.is_empty());
+                Err(Error::Taken { kind, owner })
+            }
+            Err((_, errno)) => Err(Error::io("cannot lock", &path, errno.into())),
+        }
     }
 
     /// Keeps everything where it is, for as long as what this gives is held.

@@ -1,6 +1,7 @@
 //! The tables of the index, and how older ones are brought up to date.
 
 use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -27,18 +28,22 @@ pub(crate) fn index(root: &Path) -> PathBuf {
     root.join("index.sqlite")
 }
 
-/// Opens the index, and creates or migrates it where needed.
-pub(crate) fn open(root: &Path) -> Result<Connection> {
+/// Opens the index, and creates or migrates it where needed. `network` says that it lies on a network file system.
+pub(crate) fn open(root: &Path, network: bool) -> Result<Connection> {
     let mut db = Connection::open(index(root))?;
     db.busy_timeout(PATIENCE)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
     // Else SQLite plans a statement anew each time another value is bound to it.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    if format(&db)? != FORMAT {
-        migrate(&mut db, root)?;
+    if network && has_log(root) {
+        drop_log(&db)?;
     }
-    // WAL is a property of the file; these belong to the connection.
-    db.pragma_update(None, "synchronous", "NORMAL")?;
+    if format(&db)? != FORMAT {
+        migrate(&mut db, root, network)?;
+    }
+    // The journal is a property of the file; these belong to the connection. A rollback journal is safe against loss of
+    // power only if every step is synced.
+    db.pragma_update(None, "synchronous", if network { "FULL" } else { "NORMAL" })?;
     db.pragma_update(None, "temp_store", "MEMORY")?;
     Ok(db)
 }
@@ -47,7 +52,26 @@ fn format(db: &Connection) -> Result<i64> {
     Ok(db.pragma_query_value(None, "user_version", |row| row.get(0))?)
 }
 
-fn migrate(db: &mut Connection, root: &Path) -> Result<()> {
+/// Whether the index has a write-ahead log: its header says so.
+fn has_log(root: &Path) -> bool {
+    const VERSION: usize = 18;
+    let mut header = [0; VERSION + 1];
+    let read = File::open(index(root)).and_then(|mut file| file.read_exact(&mut header));
+    read.is_ok() && header[VERSION] == 2
+}
+
+/// Gives an index that was made on a disk of this machine a rollback journal. It is the only one to use it then: else
+/// its log would need memory that is shared.
+fn drop_log(db: &Connection) -> Result<()> {
+    db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    db.pragma_update(None, "journal_mode", "DELETE")?;
+    db.pragma_update(None, "locking_mode", "NORMAL")?;
+    // The lock is given back by the first look at the file afterwards.
+    format(db)?;
+    Ok(())
+}
+
+fn migrate(db: &mut Connection, root: &Path, network: bool) -> Result<()> {
     // Two first runs at once must not both create: switching to WAL does not wait for the other as
     // transactions do.
     let path = root.join("create.lock");
@@ -60,7 +84,7 @@ fn migrate(db: &mut Connection, root: &Path) -> Result<()> {
         return Err(Error::Newer { path: root.to_owned(), found, known: FORMAT });
     }
     if found == 0 {
-        db.pragma_update(None, "journal_mode", "WAL")?;
+        db.pragma_update(None, "journal_mode", if network { "DELETE" } else { "WAL" })?;
     }
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for step in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {

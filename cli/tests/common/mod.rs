@@ -14,14 +14,21 @@ use serde_json::Value;
 /// A folder with a workflow `w.yaml` in it.
 pub(crate) struct Project {
     folder: tempfile::TempDir,
+    env: Vec<(&'static str, &'static str)>,
 }
 
 impl Project {
     /// A project whose workflow has these stages (YAML, indented by two spaces).
     pub(crate) fn new(stages: &str) -> Self {
-        let project = Self { folder: tempfile::tempdir().unwrap() };
+        let project = Self { folder: tempfile::tempdir().unwrap(), env: Vec::new() };
         project.stages(stages);
         project
+    }
+
+    /// Sets a variable for every `flow` that this starts.
+    pub(crate) fn with_env(mut self, name: &'static str, value: &'static str) -> Self {
+        self.env.push((name, value));
+        self
     }
 
     /// Replaces the stages.
@@ -48,7 +55,8 @@ impl Project {
             .args(args)
             .env_remove("FLOW_STORE")
             .env("NO_COLOR", "1")
-            .env("RUST_BACKTRACE", "0");
+            .env("RUST_BACKTRACE", "0")
+            .envs(self.env.iter().copied());
         command
     }
 

@@ -156,6 +156,10 @@ fn carry_out<'a>(
         nodes: graph.nodes.len(),
         cores: options.cores,
     });
+    if let Some(kind) = store.network() {
+        let message = format!("the store is on a network file system ({kind}): runs use it one at a time");
+        sink(&Event::Warning { message });
+    }
 
     let reader = Store::open(store.root()).map_err(plan::Error::Store)?;
     let grown = Grown::default();
