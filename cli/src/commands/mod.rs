@@ -2,6 +2,7 @@
 
 mod completions;
 mod diff;
+mod export;
 mod get;
 mod graph;
 mod log;
@@ -50,6 +51,8 @@ pub(crate) enum Command {
     Log(log::Args),
     /// Copy an artifact out of the store, also in other forms (NetCDF, npz, CSV)
     Get(get::Args),
+    /// Write a run as an RO-Crate: workflow, results and provenance
+    Export(export::Args),
     /// Show metrics of all variants of a stage as a table, or write it as CSV
     Table(table::Args),
     /// Look after the store: check it, see what takes space, clear away what is not needed
@@ -80,6 +83,7 @@ impl Command {
             Self::Show(args) => show::run(&args),
             Self::Log(args) => log::run(&args),
             Self::Get(args) => get::run(&args),
+            Self::Export(args) => export::run(&args),
             Self::Table(args) => table::run(&args),
             Self::Store(args) => store::run(&args),
             Self::Graph(args) => graph::run(&args),

@@ -136,7 +136,7 @@ fn workflows(store: &Store) -> Result<Vec<String>, Failure> {
     Ok(names)
 }
 
-fn only_run(store: &Store) -> Result<Option<RunRecord>, Failure> {
+pub(crate) fn only_run(store: &Store) -> Result<Option<RunRecord>, Failure> {
     match workflows(store)?.as_slice() {
         [name] => run_named(store, name),
         _ => Ok(None),

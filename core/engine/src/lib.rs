@@ -23,6 +23,7 @@ pub mod human;
 pub mod key;
 pub mod plan;
 pub mod report;
+pub mod ro_crate;
 pub mod run;
 pub mod select;
 pub mod sweep;

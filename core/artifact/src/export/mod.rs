@@ -2,11 +2,13 @@
 
 mod netcdf;
 mod npy;
+mod zip;
 
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
+pub use self::zip::write_zip;
 pub use netcdf::write_netcdf;
 pub use npy::{write_npy, write_npz};
 

@@ -7,9 +7,9 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, DateTime, ZipWriter};
+use zip::ZipWriter;
 
+use super::zip::options;
 use crate::dataset::{DType, Dataset, Variable};
 use crate::{Error, Result};
 
@@ -38,12 +38,7 @@ pub fn write_npz(dataset: &Dataset, path: &Path) -> Result<()> {
     let mut archive = ZipWriter::new(BufWriter::new(file));
     for (at, variable) in dataset.variables().iter().enumerate() {
         let size = variable.len() * variable.dtype.size();
-        let options = SimpleFileOptions::default()
-            .compression_method(CompressionMethod::Stored)
-            .last_modified_time(DateTime::default())
-            .unix_permissions(0o644)
-            .large_file(size >= 4_000_000_000);
-        archive.start_file(format!("{}.npy", variable.name), options).map_err(failed)?;
+        archive.start_file(format!("{}.npy", variable.name), options(size as u64)).map_err(failed)?;
         array(dataset, at, variable, &mut archive, path)?;
     }
     let mut file = archive.finish().map_err(failed)?;
