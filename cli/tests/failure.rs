@@ -7,6 +7,19 @@ mod common;
 use common::Project;
 
 #[test]
+fn the_report_shows_the_end_of_the_log_of_what_failed() {
+    let project = Project::new(
+        "  lost: { uses: exec/run, with: { run: 'for n in $(seq 60); do echo \"line <$n>\"; done; exit 3' } }\n",
+    );
+    let run = project.run(&[]);
+    assert_eq!(run.code, Some(1));
+    let id = run.events[0]["run"].as_str().unwrap();
+    let html = std::fs::read_to_string(project.path(&format!(".flow/runs/{id}/report.html"))).unwrap();
+    let log = html.split("the end of its log</summary>").nth(1).unwrap().split("</details>").next().unwrap();
+    assert!(log.contains("line &lt;60&gt;") && !log.contains("line &lt;1&gt;"), "{log}");
+}
+
+#[test]
 fn what_does_not_depend_on_a_failed_node_goes_on() {
     let project = Project::new(
         "

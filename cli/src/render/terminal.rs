@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use flow_engine::event::Event;
-use flow_engine::human::duration;
+use flow_engine::human::{duration, short_name};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::pace::Pace;
@@ -31,6 +31,9 @@ struct Running {
 /// How often lines are redrawn without news.
 const TICK: Duration = Duration::from_millis(250);
 
+/// Longer names are shortened beside a bar, so that progress stays on the line; in full they have been said above.
+const NAME: usize = 36;
+
 /// A redraw every this many nodes is enough while cached ones rush by.
 const CACHED_STEP: usize = 64;
 
@@ -56,7 +59,7 @@ impl Terminal {
     fn start(&mut self, node: &str) {
         let bar = self.bars.insert_before(&self.all, ProgressBar::new_spinner());
         bar.set_style(style("{spinner} {prefix} {elapsed} {wide_msg}"));
-        bar.set_prefix(text::clean(node));
+        bar.set_prefix(short_name(&text::clean(node), NAME));
         bar.enable_steady_tick(TICK);
         self.running.insert(node.to_owned(), Running { bar, metrics: Vec::new(), total: 0, pace: None });
     }
@@ -249,6 +252,23 @@ mod tests {
     #[test]
     fn running_nodes_have_a_line_each_below_what_has_been_said() {
         assert_snapshot!(screen(&half()));
+    }
+
+    #[test]
+    fn long_names_leave_room_for_progress() {
+        let nodes = ["fno", "ufno"]
+            .map(|model| format!("train[model={model},learning_rate=0.00012,hidden_channels=64,seed=1]"));
+        let mut events =
+            vec![Event::RunStarted { run: "1".into(), workflow: "ccs".into(), nodes: 9, cores: 2 }];
+        events.extend(nodes.iter().map(|node| started(node)));
+        events.extend(nodes.iter().map(|node| Event::Progress {
+            node: node.clone(),
+            done: 12,
+            total: 40,
+            unit: "epochs".into(),
+            message: String::new(),
+        }));
+        assert_snapshot!(screen(&events));
     }
 
     #[test]

@@ -61,6 +61,29 @@ pub(crate) fn shorten(text: &str, most: usize) -> String {
     text.chars().take(most - 1).chain(['…']).collect()
 }
 
+/// The name of a node in at most so many characters: without the names of its axes where it is too long with them, and
+/// without its middle where it still is. What tells nodes of a stage apart mostly stands at the end.
+#[must_use]
+pub fn short_name(name: &str, most: usize) -> String {
+    let long = |text: &str| text.chars().count() > most;
+    if !long(name) {
+        return name.to_owned();
+    }
+    let values = name.split_once('[').and_then(|(stage, axes)| {
+        let axes = axes.strip_suffix(']')?.split(',');
+        let values: Vec<&str> =
+            axes.map(|axis| axis.split_once('=').map_or(axis, |(_, value)| value)).collect();
+        Some(format!("{stage}[{}]", values.join(",")))
+    });
+    let text = values.unwrap_or_else(|| name.to_owned());
+    if !long(&text) {
+        return text;
+    }
+    let (count, tail) = (text.chars().count(), most.saturating_sub(1) / 2);
+    let head = most.saturating_sub(1) - tail;
+    text.chars().take(head).chain(['…']).chain(text.chars().skip(count - tail)).collect()
+}
+
 /// A moment, in seconds since 1970, as date and time in UTC.
 #[must_use]
 pub fn moment(unix: f64) -> String {
@@ -135,6 +158,18 @@ mod tests {
         let parsed = ["20GB", "1.5 kB", "4 GiB", " 7 B "].map(parse_bytes);
         assert_eq!(parsed, [Some(20_000_000_000), Some(1500), Some(4 << 30), Some(7)]);
         assert_eq!(["20", "GB", "-1 GB", "0 B", "1 gb", "NaN B"].map(parse_bytes), [None; 6]);
+    }
+
+    #[test]
+    fn what_tells_nodes_apart_stays_in_a_short_name() {
+        let name = "train[model=fno,width=16,seed=3]";
+        assert_eq!(short_name(name, 40), name);
+        assert_eq!(short_name(name, 20), "train[fno,16,3]");
+        assert_eq!(short_name("a_stage_of_a_long_name", 11), "a_sta…_name");
+        let long = |seed: usize| short_name(&format!("train[rate=0.000123,case=\"a,b\",seed={seed}]"), 16);
+        assert_eq!((long(1).as_str(), long(2).chars().count()), ("train[0.…a,b\",1]", 16));
+        assert_ne!(long(1), long(2));
+        assert_eq!(["é".repeat(9), String::new()].map(|name| short_name(&name, 4)), ["éé…é", ""]);
     }
 
     #[test]

@@ -34,6 +34,7 @@ pub fn gather(store: &Store, run: &str, graph: &Graph, path: PathBuf) -> flow_st
     let records = store.nodes(run)?;
     let mut nodes = Vec::with_capacity(records.len());
     let mut artifacts = Vec::new();
+    let mut failed = 0;
     for node in records {
         let Some(&stage) = stages.get(node.stage.as_str()) else { continue };
         for (at, (wanted, port)) in graph.report.iter().enumerate() {
@@ -48,7 +49,16 @@ pub fn gather(store: &Store, run: &str, graph: &Graph, path: PathBuf) -> flow_st
         }
         let series = series.remove(&node.name).unwrap_or_default();
         let warnings = warnings.remove(&node.name).unwrap_or_default();
-        nodes.push(node_input(node, stage, started, series, warnings));
+        let log = match node.state {
+            NodeState::Failed if failed < LOGS => {
+                failed += 1;
+                last_lines(store, run, &node.name)?
+            }
+            _ => Vec::new(),
+        };
+        let mut input = node_input(node, stage, started, series, warnings);
+        input.log = log;
+        nodes.push(input);
     }
     // In the order of the list; within an entry, in the order of the graph.
     artifacts.sort_by_key(|(at, _)| *at);
@@ -96,6 +106,18 @@ pub fn gather(store: &Store, run: &str, graph: &Graph, path: PathBuf) -> flow_st
     Ok(input)
 }
 
+/// Of so many failed nodes the report shows the log.
+const LOGS: usize = 30;
+
+/// So many lines of it.
+const LINES: usize = 40;
+
+fn last_lines(store: &Store, run: &str, node: &str) -> flow_store::Result<Vec<String>> {
+    let mut log = store.logs(run, node)?;
+    let last = log.split_off(log.len().saturating_sub(LINES));
+    Ok(last.into_iter().map(|record| record.message).collect())
+}
+
 fn node_input(
     node: NodeRecord,
     stage: usize,
@@ -118,6 +140,7 @@ fn node_input(
         reason: node.reason,
         error: node.error,
         warnings,
+        log: Vec::new(),
         started_s: (node.started - started).max(0.0),
         wall_s: node.wall_s,
         cpu_s: node.cpu_s,

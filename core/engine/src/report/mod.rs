@@ -109,6 +109,8 @@ pub struct NodeInput {
     pub error: Option<String>,
     /// Its warnings.
     pub warnings: Vec<String>,
+    /// The last lines of its log, if it failed.
+    pub log: Vec<String>,
     /// When it started, in seconds after the run did.
     pub started_s: f64,
     /// Wall seconds in this run.

@@ -129,22 +129,30 @@ fn troubles(input: &ReportInput) -> String {
     let mut items = Vec::new();
     for node in &input.nodes {
         if let Some(error) = &node.error {
-            items.push(("bad", &node.name, error));
+            items.push(("bad", &node.name, error, node.log.as_slice()));
         }
-        items.extend(node.warnings.iter().map(|warning| ("warning", &node.name, warning)));
+        items.extend(node.warnings.iter().map(|warning| ("warning", &node.name, warning, [].as_slice())));
     }
     if items.is_empty() {
         return String::new();
     }
     items.sort_by_key(|item| item.0 != "bad");
     let mut html = String::new();
-    for (class, node, message) in items.iter().take(SHOWN) {
+    for (class, node, message, log) in items.iter().take(SHOWN) {
         let _ = write!(
             html,
-            "<div class=\"trouble {class}\"><b>{}</b><pre>{}</pre></div>",
+            "<div class=\"trouble {class}\"><b>{}</b><pre>{}</pre>",
             escape(node),
             escape(message.trim())
         );
+        if !log.is_empty() {
+            let text = escape(&log.join("\n"));
+            let _ = write!(
+                html,
+                "<details open><summary>the end of its log</summary><pre>{text}</pre></details>"
+            );
+        }
+        html.push_str("</div>");
     }
     if items.len() > SHOWN {
         let _ = write!(html, "<p class=\"note\">And {} more.</p>", items.len() - SHOWN);

@@ -25,6 +25,7 @@ pub(super) fn node(name: &str, stage: usize, state: State, at: f64, wall: f64) -
         reason: "never computed before".into(),
         error: None,
         warnings: Vec::new(),
+        log: Vec::new(),
         started_s: at,
         wall_s: wall,
         cpu_s: wall * 1.8,
@@ -175,6 +176,7 @@ fn nothing_from_outside_becomes_markup() {
     node.reason = HOSTILE.into();
     node.error = Some(HOSTILE.into());
     node.warnings = vec![HOSTILE.into()];
+    node.log = vec![HOSTILE.into()];
     node.params = json!({ HOSTILE: HOSTILE });
     node.inputs[0].0 = HOSTILE.into();
     node.inputs[0].1 = HOSTILE.into();
@@ -213,6 +215,7 @@ fn large_runs_make_small_reports() {
         (0..2000).map(|n| node(&format!("make[n={n}]"), 0, State::Executed, f64::from(n) / 50.0, 0.02));
     let mut failed = node("make[n=2000]", 0, State::Failed, 41.0, 0.001);
     failed.error = Some("no such thing".into());
+    failed.log = vec!["step 12".into(), "<stopped>".into()];
     input.nodes.splice(0..1, many.chain([failed]));
     let html = text(&input);
     assert!(html.len() < 300_000, "{}", html.len());

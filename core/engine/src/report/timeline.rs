@@ -5,7 +5,7 @@ use std::fmt::Write;
 use flow_figure::escape;
 
 use super::{NodeInput, ReportInput};
-use crate::human::{duration, shorten};
+use crate::human::{duration, short_name, shorten};
 
 /// Up to so many nodes have a line of their own.
 const LINES: usize = 48;
@@ -64,7 +64,7 @@ fn node_lines(body: &mut String, ran: &[&NodeInput], x: impl Fn(f64) -> f64) -> 
             duration(node.cpu_s),
             LEFT - 10.0,
             y + 14.0,
-            escape(&shorten(&node.name, 34)),
+            escape(&short_name(&node.name, 34)),
             node.state.name(),
             y + 4.0,
             (right - left).max(1.5),
