@@ -5,10 +5,12 @@
 mod common;
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::time::{Duration, Instant};
 
 use common::{Project, entries};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 const SLOW: &str = "
   quick: { uses: demo/text, with: { text: x } }
@@ -32,6 +34,23 @@ fn an_interrupted_run_stops_in_order_and_goes_on_later() {
         |e: &&serde_json::Value| e["message"].as_str().is_some_and(|m| m.starts_with("going on from"));
     assert!(again.events.iter().any(|event| message(&event)), "it went on from its checkpoint");
     assert!(project.output("slow", "metrics").contains("7260"), "the sum of 1 to 120");
+}
+
+#[test]
+fn what_an_interrupted_run_did_not_try_is_counted_and_not_listed() {
+    let project = Project::new(&format!(
+        "{SLOW}  after: {{ uses: demo/text, needs: [slow], with: {{ text: y }} }}
+  last: {{ uses: demo/join, inputs: {{ parts: [after.text] }} }}
+"
+    ));
+    let mut child = project.piped(&["run", "w.yaml"]);
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    lines.find(|line| line.contains("run  slow")).unwrap();
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
+    let rest: Vec<String> = lines.collect();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let of = |word: &str| rest.iter().filter(|line| line.contains(word)).count();
+    assert_eq!([of("stopped  slow"), of("after"), of("last"), of("3 skipped")], [1, 0, 0, 1], "{rest:?}");
 }
 
 #[test]

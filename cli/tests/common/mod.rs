@@ -70,6 +70,11 @@ impl Project {
         self.command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
+    /// Starts `flow`; what it prints for people can be read.
+    pub(crate) fn piped(&self, args: &[&str]) -> Child {
+        self.command(args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
     /// `flow run w.yaml --format json` with more arguments.
     pub(crate) fn run(&self, more: &[&str]) -> Run {
         Run::of(self.flow(&[&["run", "w.yaml", "--format", "json"], more].concat()))

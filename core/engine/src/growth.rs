@@ -104,7 +104,8 @@ pub fn known<'g>(graph: &'g Graph, catalog: &Catalog, store: &Store) -> Result<C
         let mut more = false;
         for (id, port) in &graph.questions {
             let output = results.get(id).and_then(|outputs| outputs.iter().find(|o| o.port == *port));
-            let Some(output) = output else { continue };
+            let known = facts.has(&graph.node(*id).name, port);
+            let Some(output) = output.filter(|_| !known) else { continue };
             if let Some(fact) = read(store, output)? {
                 facts.insert(&graph.node(*id).name, port, fact);
                 more = true;

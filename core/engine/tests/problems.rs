@@ -368,3 +368,55 @@ stages:
     insta::assert_snapshot!(problems(&study("{ from: split.history, at: x }", "matrix.prat")));
     insta::assert_snapshot!(problems(&study("{ from: spilt.parts }", "matrix.part")));
 }
+
+#[test]
+fn loops_are_checked_before_the_run() {
+    let text = r#"
+flow: 1
+name: study
+stages:
+  start: { uses: demo/text, with: { text: x } }
+  learn:
+    repeat:
+      until: "${{ scores.metrics.sum > 1 and score.metric.sum > 1 }}"
+      carry:
+        data: { first: start.txt, then: start.text }
+        model: { first: [start.text] }
+      stages:
+        score:
+          uses: demo/count
+          inputs: { after: carry.dat }
+          with: { to: 1, stp_ms: 0 }
+        inner:
+          repeat: { at_most: 1, stages: { a: { uses: demo/text } } }
+    uses: demo/text
+  empty:
+    repeat: { at_most: 0, until: "${{ 1 > 0 }}", stages: {} }
+  last:
+    uses: demo/grep
+    inputs: { text: learn.text }
+    with: { contains: x }
+"#;
+    assert_snapshot!(problems(text));
+}
+
+#[test]
+fn what_decides_about_a_loop_is_one_node_an_iteration() {
+    let text = r#"
+flow: 1
+name: study
+stages:
+  learn:
+    repeat:
+      at_most: 3
+      until: "${{ score.metrics.sum > 1 }}"
+      carry: { data: { then: score.metrics } }
+      stages:
+        score:
+          uses: demo/count
+          matrix: { member: [1, 2] }
+          with: { to: "${{ matrix.member }}", step_ms: 0 }
+        read: { uses: demo/grep, inputs: { text: carry.data }, with: { contains: x } }
+"#;
+    assert_snapshot!(problems(text));
+}

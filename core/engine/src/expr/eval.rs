@@ -11,7 +11,7 @@ use crate::diagnostics::did_you_mean;
 /// What names mean.
 #[derive(Clone, Debug, Default)]
 pub struct Scope<'a> {
-    roots: Vec<(&'static str, &'a Value)>,
+    roots: Vec<(&'a str, &'a Value)>,
     absent: Vec<(&'static str, &'static str)>,
 }
 
@@ -24,7 +24,7 @@ impl<'a> Scope<'a> {
 
     /// Gives a name a value.
     #[must_use]
-    pub fn with(mut self, name: &'static str, value: &'a Value) -> Self {
+    pub fn with(mut self, name: &'a str, value: &'a Value) -> Self {
         self.roots.push((name, value));
         self
     }

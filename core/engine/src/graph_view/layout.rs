@@ -2,6 +2,7 @@
 //! arrows through bends in the layers between, the order within layers chosen by the barycentre heuristic. Arrows
 //! from one box share their bends.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// How large things are drawn: widths and heights.
@@ -26,11 +27,47 @@ pub(crate) struct Drawing {
     pub(crate) paths: Vec<String>,
 }
 
-/// Draws boxes in layers from left to right. `arrows` lead from earlier boxes to later ones and form no cycle.
+/// The boxes, each after those that lead to it; the order given where that leaves a choice. The stages of a loop lead
+/// to each other in a circle: the first of them comes first.
+pub(crate) fn sequence(count: usize, arrows: &[(usize, usize)]) -> Vec<usize> {
+    let mut waiting = vec![0usize; count];
+    let mut behind: Vec<Vec<usize>> = vec![Vec::new(); count];
+    for &(from, to) in arrows.iter().filter(|(from, to)| from != to) {
+        waiting[to] += 1;
+        behind[from].push(to);
+    }
+    let mut left: BTreeSet<usize> = (0..count).collect();
+    let mut ready: BTreeSet<usize> = (0..count).filter(|item| waiting[*item] == 0).collect();
+    let mut order = Vec::with_capacity(count);
+    while let Some(item) = ready.pop_first().or_else(|| {
+        // Those that wait only for each other: the first that something has led to, if there is one.
+        let entered = |item: &&usize| {
+            behind.iter().enumerate().any(|(from, to)| !left.contains(&from) && to.contains(item))
+        };
+        left.iter().find(entered).or_else(|| left.first()).copied()
+    }) {
+        left.remove(&item);
+        order.push(item);
+        for &later in behind[item].iter().filter(|later| left.contains(later)) {
+            waiting[later] = waiting[later].saturating_sub(1);
+            if waiting[later] == 0 {
+                ready.insert(later);
+            }
+        }
+    }
+    order
+}
+
+/// Draws boxes in layers from left to right. `arrows` lead from earlier boxes to later ones; those that lead back are
+/// drawn below.
 pub(crate) fn draw(count: usize, arrows: &[(usize, usize)], sizes: &Sizes) -> Drawing {
     let Sizes { item, gap, margin } = *sizes;
     let step_x = item.0 + gap.0;
-    let layers = layers(count, arrows);
+    let mut place = vec![0; count];
+    sequence(count, arrows).into_iter().enumerate().for_each(|(at, number)| place[number] = at);
+    let leads_on = |arrow: &(usize, usize)| place[arrow.0] < place[arrow.1];
+    let onward: Vec<(usize, usize)> = arrows.iter().copied().filter(leads_on).collect();
+    let layers = layers(count, &onward);
     // A bend is a line: it takes no room but the gap beside it.
     let tall = |slot: &Slot| if matches!(slot, Slot::Box(_)) { item.1 } else { 0.0 };
     let heights = layers.iter().map(|layer| layer.iter().map(|slot| tall(slot) + gap.1).sum::<f64>() - gap.1);
@@ -53,6 +90,12 @@ pub(crate) fn draw(count: usize, arrows: &[(usize, usize)], sizes: &Sizes) -> Dr
     }
     let paths = arrows.iter().map(|&(from, to)| {
         let (start, end) = (boxes[from], boxes[to]);
+        if !leads_on(&(from, to)) {
+            let below = |at: (f64, f64)| (at.0 + item.0 / 2.0, at.1 + item.1);
+            let ((x, y), (to_x, to_y)) = (below(start), below(end));
+            let low = y.max(to_y) + gap.1 + margin;
+            return format!("M{x:.1} {y:.1}C{x:.1} {low:.1} {to_x:.1} {low:.1} {to_x:.1} {to_y:.1}");
+        }
         let mut at = (start.0 + item.0, start.1 + item.1 / 2.0);
         let mut path = format!("M{:.1} {:.1}", at.0, at.1);
         for &next in bends[from].iter().take_while(|bend| bend.0 < end.0) {

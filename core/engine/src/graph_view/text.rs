@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use anstyle::{Reset, Style};
 
+use super::layout::sequence;
 use super::{Arrow, View, title};
 
 const BOLD: Style = Style::new().bold();
@@ -26,7 +27,7 @@ pub fn text(view: &View) -> String {
     let _ = writeln!(out, "{BOLD}{}{RESET}  {count}\n", clean(&view.name));
     let names = view.boxes.iter().map(|item| title(item).chars().count()).max().unwrap_or(0);
     let operations = view.boxes.iter().map(|item| item.operation.chars().count()).max().unwrap_or(0);
-    for number in order(view) {
+    for number in sequence(view.boxes.len(), &view.pairs()) {
         let item = &view.boxes[number];
         let arrows = view.arrows.iter().filter(|arrow| arrow.to == number);
         let inputs: Vec<String> = arrows.map(|arrow| connection(view, arrow)).collect();
@@ -56,30 +57,6 @@ fn connection(view: &View, arrow: &Arrow) -> String {
         Some((input, output, false)) => format!("{input} ← {from}.{output}"),
         None => format!("after {from}"),
     }
-}
-
-/// The boxes, each after those that lead to it; the order of the file where that leaves a choice.
-fn order(view: &View) -> Vec<usize> {
-    let count = view.boxes.len();
-    let mut waiting = vec![0usize; count];
-    let mut behind: Vec<Vec<usize>> = vec![Vec::new(); count];
-    for (from, to) in view.pairs() {
-        waiting[to] += 1;
-        behind[from].push(to);
-    }
-    let mut ready: std::collections::BTreeSet<usize> =
-        (0..count).filter(|item| waiting[*item] == 0).collect();
-    let mut order = Vec::with_capacity(count);
-    while let Some(item) = ready.pop_first() {
-        order.push(item);
-        for &later in &behind[item] {
-            waiting[later] -= 1;
-            if waiting[later] == 0 {
-                ready.insert(later);
-            }
-        }
-    }
-    order
 }
 
 fn clean(text: &str) -> String {

@@ -149,9 +149,13 @@ impl<'a> Dispatcher<'a> {
             }
         }
         // A new question may be about a node that has ended before.
-        let ended = graph.questions.iter().map(|(id, _)| *id);
-        self.learnt
-            .extend(ended.filter(|id| self.nodes[id.0].outputs.is_some() && self.nodes[id.0].has_ended()));
+        for (id, port) in &graph.questions {
+            let progress = &self.nodes[id.0];
+            let answered = progress.has_ended() && progress.outputs.is_some();
+            if answered && !self.facts.has(&graph.node(*id).name, port) {
+                self.learnt.insert(*id);
+            }
+        }
     }
 
     /// Goes on with a larger graph, whose new nodes wait for what has not ended.

@@ -10,7 +10,7 @@ use super::file::{Axis, AxisBlock, FromAxis, StageDecl};
 use super::nodes::Place;
 use super::sources;
 use super::tree::{Data, Entry, Tree};
-use crate::diagnostics::{Diagnostic, Diagnostics, Span, did_you_mean};
+use crate::diagnostics::{Diagnostic, Diagnostics, Span};
 use crate::expr::Scope;
 
 /// A stage of more nodes than this is refused.
@@ -83,6 +83,12 @@ pub(super) fn key_on(cell: &Cell, axes: &[Rc<str>]) -> String {
         key.push('\u{0}');
     }
     key
+}
+
+/// Whether two cells have equal values on the axes that both have.
+pub(super) fn agree(a: &Cell, b: &Cell) -> bool {
+    a.iter()
+        .all(|(axis, value)| b.iter().find(|(own, _)| own == axis).is_none_or(|(_, own)| own.id == value.id))
 }
 
 /// The axes of a list of cells: all cells of one list have the same.
@@ -174,74 +180,6 @@ pub(super) fn own<'f>(
         }
     }
     whole.then_some(lists)
-}
-
-/// Removes the rows that `exclude` names. Where `more` may come, it need not name any.
-pub(super) fn exclude(
-    stage: &StageDecl,
-    rows: &mut Vec<Row>,
-    more: bool,
-    scope: &Scope<'_>,
-    origin: &dyn Fn(&str, &str) -> Option<Span>,
-    problems: &mut Diagnostics,
-) {
-    for block in &stage.axes {
-        let AxisBlock::Matrix { exclude: Some(tree), .. } = block else { continue };
-        let Some(tree) = tree.eval(scope, origin, problems) else { continue };
-        let Data::List(patterns) = &tree.data else {
-            problems.push(
-                Diagnostic::at(tree.span, "`exclude` must be a list of mappings from axes to values")
-                    .label(format!("this is {}", tree.describe())),
-            );
-            continue;
-        };
-        let axes: Vec<String> = rows
-            .first()
-            .map(|row| row.cell.iter().map(|(axis, _)| axis.to_string()).collect())
-            .unwrap_or_default();
-        for pattern in patterns {
-            if pattern.entries().is_empty() {
-                problems.push(
-                    Diagnostic::at(
-                        pattern.span,
-                        "an item of `exclude` must be a mapping from axes to values",
-                    )
-                    .label(format!("this is {}", pattern.describe())),
-                );
-                continue;
-            }
-            let unknown = pattern.entries().iter().find(|entry| !axes.contains(&entry.key));
-            if let Some(entry) = unknown {
-                let help = did_you_mean(&entry.key, axes.iter().map(String::as_str), "its axes are");
-                problems.push(
-                    Diagnostic::at(entry.key_span, format!("this stage has no axis `{}`", entry.key))
-                        .maybe_help(help),
-                );
-                continue;
-            }
-            let wanted: Vec<(&str, Value, String)> = pattern
-                .entries()
-                .iter()
-                .map(|entry| {
-                    let value = entry.value.to_value();
-                    let id = value.to_string();
-                    (entry.key.as_str(), value, id)
-                })
-                .collect();
-            let before = rows.len();
-            rows.retain(|row| {
-                let is_meant = |(axis, pattern, id): &(&str, Value, String)| {
-                    row.cell.iter().any(|(own, value)| **own == **axis && value.is_meant(pattern, id))
-                };
-                !wanted.iter().all(is_meant)
-            });
-            if rows.len() == before && !more {
-                problems.push(
-                    Diagnostic::at(pattern.span, "this excludes nothing").help("no node has these values"),
-                );
-            }
-        }
-    }
 }
 
 struct Reader<'a> {
@@ -479,7 +417,7 @@ impl AxisValue {
 
     /// Whether a pattern of `exclude` means it: by its value, or by the name that it has in nodes' names where
     /// it is a file or a row.
-    fn is_meant(&self, pattern: &Value, id: &str) -> bool {
+    pub(super) fn is_meant(&self, pattern: &Value, id: &str) -> bool {
         self.id == id || self.value.is_object() && pattern.as_str() == Some(&self.label)
     }
 }

@@ -68,15 +68,27 @@ fn holds(when: &Tree, cell: &Cell, params: &Params, problems: &mut Diagnostics) 
         Some(seed) => scope.with("seed", seed),
         None => scope.without("seed", "this stage has no `seeds`"),
     };
-    let value = when.eval(&scope, &|root, name| params.origin(root, name), problems)?;
+    truth("when", "params.n > 0", when, &scope, params, problems)
+}
+
+/// The value of a condition that stands under a key. `None` where it cannot be computed, which is then reported.
+pub(super) fn truth(
+    key: &str,
+    example: &str,
+    tree: &Tree,
+    scope: &Scope<'_>,
+    params: &Params,
+    problems: &mut Diagnostics,
+) -> Option<bool> {
+    let value = tree.eval(scope, &|root, name| params.origin(root, name), problems)?;
     match value.data {
         Data::Bool(holds) => Some(holds),
         _ => {
             problems.push(
-                Diagnostic::at(value.span, "`when` must be `true` or `false`")
+                Diagnostic::at(value.span, format!("`{key}` must be `true` or `false`"))
                     .label(format!("this is {}", value.describe()))
-                    .topic("when")
-                    .help("write a comparison, such as `when: \"${{ params.n > 0 }}\"`"),
+                    .topic(key)
+                    .help(format!("write a comparison, such as `{key}: \"${{{{ {example} }}}}\"`")),
             );
             None
         }

@@ -22,20 +22,20 @@ pub(super) struct Taken {
     pub(super) open: Vec<usize>,
 }
 
-/// The cells of an axis over the output of a stage (its number, and what it comes to). `None` where an output
-/// cannot be used, which is then reported.
-pub(super) fn take(
+/// The cells of an axis over the output of some rows of a stage (its number, and what it comes to), which lie at some
+/// cells as seen from here. `None` where an output cannot be used, which is then reported.
+pub(super) fn take<'c>(
     axis: &FromAxis,
-    number: usize,
-    upstream: &Expanded,
+    (number, upstream): (usize, &Expanded),
+    rows: impl Iterator<Item = (usize, &'c Cell)>,
     facts: &Facts,
     problems: &mut Diagnostics,
 ) -> Option<Taken> {
     let from = axis.from.as_ref()?;
     let name: Rc<str> = Rc::from(axis.name.text.as_str());
     let mut taken = Taken { cells: Vec::new(), open: Vec::new() };
-    for (row, cell) in upstream.cells.iter().enumerate() {
-        let node = node_name(&from.stage.text, cell);
+    for (row, cell) in rows {
+        let node = node_name(&from.stage.text, &upstream.cells[row]);
         let Some(fact) = facts.get(&node, &from.port.text) else {
             taken.open.push(row);
             continue;

@@ -40,6 +40,11 @@ impl Facts {
         self.known.entry(node.to_owned()).or_default().insert(port.to_owned(), fact);
     }
 
+    /// Whether anything is known of an output.
+    pub(crate) fn has(&self, node: &str, port: &str) -> bool {
+        self.get(node, port).is_some()
+    }
+
     /// Takes it back.
     pub fn remove(&mut self, node: &str, port: &str) {
         if let Some(ports) = self.known.get_mut(node) {

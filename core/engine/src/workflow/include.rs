@@ -8,10 +8,10 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::external::Known;
-use super::file::{self, MATRIX, Word};
+use super::file::{self, Word};
 use super::settings::{self, entry_mut};
 use super::tree::{Data, Entry, Tree, within};
-use super::yaml;
+use super::{references, repeat, yaml};
 use crate::diagnostics::{Diagnostic, Diagnostics, Span, did_you_mean};
 use crate::expr::Piece;
 
@@ -100,6 +100,7 @@ impl Includer<'_> {
         if !file::is_workflow(&tree, self.problems) {
             return None;
         }
+        repeat::flatten(&mut tree, self.problems);
         self.file(&mut tree, &path);
         file::check_head(&tree, self.problems);
         settings::profile(&mut tree, wanted.profile.as_ref(), self.problems);
@@ -113,7 +114,8 @@ impl Includer<'_> {
         }
         let mut stages = self.section(&mut tree, "stages");
         for stage in &mut stages {
-            put_references_under(&mut stage.value, &prefix.text);
+            let under = |text: &str| Some(format!("{}.{text}", prefix.text));
+            references::rename(&mut stage.value, &under);
             stage.key = format!("{}.{}", prefix.text, stage.key);
         }
         let mut params = self.section(&mut tree, "params");
@@ -316,53 +318,6 @@ fn put_expressions_under(tree: &mut Tree, prefix: &str, problems: &Diagnostics, 
                 .iter_mut()
                 .for_each(|entry| put_expressions_under(&mut entry.value, prefix, problems, bare));
         }
-        _ => {}
-    }
-}
-
-/// Lets all that a stage says about other stages mean those under the prefix.
-fn put_references_under(stage: &mut Tree, prefix: &str) {
-    if let Some(inputs) = entry_mut(stage, "inputs")
-        && let Data::Map(entries) = &mut inputs.value.data
-    {
-        entries.iter_mut().for_each(|entry| connection(&mut entry.value, prefix));
-    }
-    if let Some(matrix) = entry_mut(stage, MATRIX)
-        && let Data::Map(axes) = &mut matrix.value.data
-    {
-        for axis in axes {
-            if let Some(from) = entry_mut(&mut axis.value, "from") {
-                reference(&mut from.value, prefix);
-            }
-        }
-    }
-    if let Some(needs) = entry_mut(stage, "needs") {
-        reference(&mut needs.value, prefix);
-    }
-}
-
-fn connection(tree: &mut Tree, prefix: &str) {
-    match &mut tree.data {
-        Data::List(items) => items.iter_mut().for_each(|item| connection(item, prefix)),
-        Data::Map(_) => {
-            if let Some(entry) = entry_mut(tree, "collect") {
-                reference(&mut entry.value, prefix);
-            }
-            if let Some(entry) = entry_mut(tree, "from") {
-                connection(&mut entry.value, prefix);
-            }
-        }
-        _ => reference(tree, prefix),
-    }
-}
-
-/// A reference, or a list of them.
-fn reference(tree: &mut Tree, prefix: &str) {
-    match &mut tree.data {
-        // An axis of the stage itself.
-        Data::Text(text) if text.split_once('.').is_some_and(|(root, _)| root == MATRIX) => {}
-        Data::Text(text) => *text = format!("{prefix}.{text}"),
-        Data::List(items) => items.iter_mut().for_each(|item| reference(item, prefix)),
         _ => {}
     }
 }

@@ -5,8 +5,10 @@ use std::collections::HashMap;
 
 use flow_plugin::{Kind, Spec};
 
-use super::file::{Connection, File, Reference, Word};
+use super::expand::outputs;
+use super::file::{Connection, File, Item, LoopDecl, Reference, StageDecl, Word};
 use super::programs;
+use super::tree::{Data, Tree};
 use crate::catalog::Catalog;
 use crate::diagnostics::{Diagnostic, Diagnostics, Span, did_you_mean, list};
 use crate::exec;
@@ -20,6 +22,8 @@ pub(super) struct Linked<'a> {
     /// The stages in an order in which each comes after those it needs. Stages on a cycle, and those behind
     /// one, are left out.
     pub(super) order: Vec<usize>,
+    /// By loop: whether what it carries is there.
+    pub(super) loops: Vec<bool>,
 }
 
 impl Linked<'_> {
@@ -53,7 +57,7 @@ pub(super) fn link<'a>(file: &'a File, catalog: &'a Catalog, problems: &mut Diag
             found.map(Cow::Borrowed)
         })
         .collect();
-    let mut linked = Linked { specs, index, order: Vec::new() };
+    let mut linked = Linked { specs, index, order: Vec::new(), loops: vec![true; file.loops.len()] };
     programs::inputs(file, &mut linked);
     for (number, stage) in file.stages.iter().enumerate() {
         if let Some(spec) = linked.spec(number) {
@@ -82,7 +86,7 @@ pub(super) fn link<'a>(file: &'a File, catalog: &'a Catalog, problems: &mut Diag
         for reference in stage.references() {
             check_output(reference, &linked, problems);
         }
-        for from in stage.from_axes().filter_map(|axis| axis.from.as_ref()) {
+        for from in stage.output_axes().filter_map(|axis| axis.from.as_ref()) {
             check_holds(from, &linked, problems);
         }
         for needed in &stage.needs {
@@ -91,6 +95,7 @@ pub(super) fn link<'a>(file: &'a File, catalog: &'a Catalog, problems: &mut Diag
             }
         }
     }
+    linked.loops = loops(file, &linked, problems);
     let edges = edges(file, &linked);
     linked.order = order(file, &edges, problems);
     linked
@@ -122,6 +127,81 @@ pub(super) fn check_output(reference: &Reference, linked: &Linked<'_>, problems:
     false
 }
 
+/// Checks what loops refer to; gives for each whether all is there that it carries.
+fn loops(file: &File, linked: &Linked<'_>, problems: &mut Diagnostics) -> Vec<bool> {
+    let check = |(number, of): (usize, &LoopDecl)| {
+        let name = &of.frame.name.text;
+        let mut sound = true;
+        for reference in of.frame.references() {
+            sound &= check_output(reference, linked, problems);
+        }
+        for carry in &of.carry {
+            let Some(then) = &carry.then else {
+                sound = false;
+                continue;
+            };
+            let inside =
+                linked.stage(&then.stage.text).is_none_or(|stage| file.stages[stage].body_of == Some(number));
+            if !inside {
+                problems.push(
+                    Diagnostic::at(then.span, format!("`{}` is not a stage of the loop `{name}`", then.stage.text))
+                        .help("what is carried on comes from a stage of the loop; the first one, from outside, is `first`"),
+                );
+            }
+            sound &= inside && check_output(then, linked, problems);
+        }
+        let first = of.frame.inputs.iter().all(|(_, connection)| !matches!(connection, Connection::Broken));
+        if let Some(until) = &of.until {
+            check_until(file, (number, name), until, linked, problems);
+        }
+        sound && first
+    };
+    file.loops.iter().enumerate().map(check).collect()
+}
+
+/// What the end of a loop is decided by: metrics of its stages.
+fn check_until(
+    file: &File,
+    (number, name): (usize, &str),
+    until: &Tree,
+    linked: &Linked<'_>,
+    problems: &mut Diagnostics,
+) {
+    let reads = outputs(until);
+    if reads.is_empty() && !matches!(until.data, Data::Broken) {
+        problems.push(Diagnostic::at(until.span, "`until` reads nothing that the loop puts out").help(
+            "write a condition on metrics of a stage of it: `until: \"${{ score.metrics.error < 0.1 }}\"`",
+        ));
+    }
+    for (stage, port) in reads {
+        let found = linked.stage(&format!("{name}.{stage}"));
+        let Some(found) = found.filter(|found| file.stages[*found].body_of == Some(number)) else {
+            let own = file.stages.iter().filter(|stage| stage.body_of == Some(number));
+            let names = own.filter_map(|stage| stage.name.text.rsplit('.').next());
+            problems.push(
+                Diagnostic::at(until.span, format!("the loop `{name}` has no stage `{stage}`"))
+                    .maybe_help(did_you_mean(&stage, names, "its stages are")),
+            );
+            continue;
+        };
+        let Some(spec) = linked.spec(found) else { continue };
+        match spec.outputs.iter().find(|output| output.name == port) {
+            Some(output) if output.kind == Kind::Metrics => {}
+            Some(output) => problems.push(
+                Diagnostic::at(until.span, format!("`{stage}.{port}` does not hold metrics"))
+                    .label(format!("it is a {}", output.kind)),
+            ),
+            None => {
+                let names = spec.outputs.iter().map(|port| port.name.as_str());
+                problems.push(
+                    Diagnostic::at(until.span, format!("the stage `{stage}` has no output `{port}`"))
+                        .maybe_help(did_you_mean(&port, names, "its outputs are")),
+                );
+            }
+        }
+    }
+}
+
 /// Whether an output can hold the values of an axis; says so if not.
 fn check_holds(from: &Reference, linked: &Linked<'_>, problems: &mut Diagnostics) {
     let spec = linked.stage(&from.stage.text).and_then(|stage| linked.spec(stage));
@@ -136,6 +216,11 @@ fn check_holds(from: &Reference, linked: &Linked<'_>, problems: &mut Diagnostics
 }
 
 fn unknown_stage(word: &Word, linked: &Linked<'_>) -> Diagnostic {
+    let below = format!("{}.", word.text);
+    if let Some(inner) = linked.index.keys().filter(|name| name.starts_with(&below)).min() {
+        return Diagnostic::at(word.span, format!("`{}` stands for several stages", word.text))
+            .help(format!("name one of them: `{inner}`"));
+    }
     let mut names: Vec<&str> = linked.index.keys().copied().collect();
     names.sort_by_key(|name| linked.index[name]);
     Diagnostic::at(word.span, format!("there is no stage `{}`", word.text)).maybe_help(did_you_mean(
@@ -199,7 +284,9 @@ fn edges(file: &File, linked: &Linked<'_>) -> Vec<Vec<Need>> {
     file.stages
         .iter()
         .map(|stage| {
-            let data = stage.references();
+            // A stage of a loop comes after what the loop itself needs.
+            let frame = stage.body_of.map(|of| &file.loops[of].frame);
+            let data = stage.references().chain(frame.into_iter().flat_map(StageDecl::references));
             let data = data.filter_map(|r| Some(Need { on: linked.stage(&r.stage.text)?, span: r.span }));
             let order = stage
                 .needs
@@ -304,8 +391,15 @@ pub(super) fn candidates(
 
 /// Whether anything that a connection names is missing.
 pub(super) fn is_resolved(connection: &Connection, linked: &Linked<'_>) -> bool {
-    !matches!(connection, Connection::Broken)
-        && connection.references().iter().all(|reference| is_there(reference, linked))
+    let carried = match connection {
+        Connection::Broken => false,
+        Connection::Carry { of, .. } => linked.loops[*of],
+        Connection::Collect(items, _) => {
+            items.iter().all(|item| !matches!(item, Item::Carry { of, .. } if !linked.loops[*of]))
+        }
+        _ => true,
+    };
+    carried && connection.references().iter().all(|reference| is_there(reference, linked))
 }
 
 /// Whether the output that a reference names is there, as far as that can be told.

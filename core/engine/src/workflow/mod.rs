@@ -1,7 +1,7 @@
 //! From a workflow file to a checked [`Graph`].
 //!
 //! The file is parsed into a tree that remembers where everything is written ([`yaml`], [`tree`]); files that
-//! it includes become part of that tree ([`include`]); profiles and settings change it ([`settings`]); it is
+//! it includes become part of that tree ([`include`]), and so do the stages of loops ([`repeat`]); profiles and settings change it ([`settings`]); it is
 //! read into stages ([`file`]); parameters are computed ([`params`]); stages are linked and ordered ([`link`]);
 //! each is expanded over its axes ([`axes`]; [`sources`] for files and rows, [`entries`] for outputs), less what a condition switches off
 //! ([`condition`]), into nodes whose parameters and ports are checked ([`nodes`], [`validate`], [`ports`]). Every step goes on after
@@ -10,6 +10,7 @@
 mod axes;
 mod condition;
 mod entries;
+mod exclude;
 mod expand;
 mod external;
 mod facts;
@@ -25,6 +26,8 @@ mod params;
 mod ports;
 mod programs;
 mod publish;
+mod references;
+mod repeat;
 mod rows;
 pub(crate) mod schema;
 pub mod schema_file;
@@ -121,6 +124,7 @@ impl Written {
     fn read(path: &Path, source: u32, options: &Options, problems: &mut Diagnostics) -> Option<Self> {
         let mut tree = yaml::read(source, 0, problems)?;
         let absolute = options.current_dir.join(path);
+        repeat::flatten(&mut tree, problems);
         let included = include::flatten(&mut tree, &absolute, &options.current_dir, problems)?;
         let profile = options.profile.as_ref().map(|profile| {
             let option = "--profile ";

@@ -78,8 +78,14 @@ pub(super) fn inputs(file: &File, linked: &mut Linked<'_>) {
                     let port = spec.outputs.iter().find(|port| port.name == reference.port.text)?;
                     Some(port.kind)
                 });
+                let carried = || {
+                    let (of, carry) = connection.carried()?;
+                    let then = file.loops[of].carry[carry].then.as_ref()?;
+                    let spec = linked.spec(linked.stage(&then.stage.text)?)?;
+                    Some(spec.outputs.iter().find(|port| port.name == then.port.text)?.kind)
+                };
                 // A file outside is looked at when its path is known.
-                let kind = kinds.into_iter().next().unwrap_or(Kind::File);
+                let kind = kinds.into_iter().next().or_else(carried).unwrap_or(Kind::File);
                 let port = Port::new(&name.text, kind, "An input of the program.");
                 match connection {
                     Connection::Collect(..) | Connection::Partial { .. } => port.many(),
@@ -87,6 +93,7 @@ pub(super) fn inputs(file: &File, linked: &mut Linked<'_>) {
                     Connection::Map(_)
                     | Connection::External(..)
                     | Connection::Entry(_)
+                    | Connection::Carry { .. }
                     | Connection::Broken => port,
                 }
             })

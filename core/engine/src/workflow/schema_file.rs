@@ -58,7 +58,11 @@ pub fn json_schema(catalog: &Catalog) -> Value {
                 "description": "The stages by name.",
                 "minProperties": 1,
                 "propertyNames": { "pattern": "^[A-Za-z_][A-Za-z0-9_-]*$" },
-                "additionalProperties": { "$ref": "#/$defs/stage" }
+                "additionalProperties": {
+                    "if": { "required": ["repeat"] },
+                    "then": { "$ref": "#/$defs/loop" },
+                    "else": { "$ref": "#/$defs/stage" }
+                }
             },
             "report": {
                 "type": "array",
@@ -77,7 +81,7 @@ pub fn json_schema(catalog: &Catalog) -> Value {
             },
             "reference": {
                 "type": "string",
-                "pattern": "^[^.\\s]+\\.[^.\\s]+$",
+                "pattern": "^[^.\\s]+(\\.[^.\\s]+)+$",
                 "description": "An output, `stage.port`; or `matrix.AXIS`, the entry of a folder that an axis stands for."
             },
             "external": {
@@ -150,6 +154,7 @@ pub fn json_schema(catalog: &Catalog) -> Value {
                     }
                 ]
             },
+            "loop": repeat(),
             "stage": stage(names, conditions)
         }
     })
@@ -252,6 +257,64 @@ fn stage(names: Vec<Value>, conditions: Vec<Value>) -> Value {
             }
         },
         "allOf": conditions
+    })
+}
+
+/// What a stage that is a loop looks like.
+fn repeat() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["repeat"],
+        "properties": {
+            "repeat": {
+                "type": "object",
+                "description": "Stages that are repeated. From outside, `loop.stage.port` is that of the last \
+                                iteration, `[loop.stage.port]` all of them.",
+                "additionalProperties": false,
+                "required": ["stages", "at_most"],
+                "properties": {
+                    "at_most": {
+                        "description": "So many iterations, and no more.",
+                        "anyOf": [{ "type": "integer", "minimum": 1 }, expression()]
+                    },
+                    "until": {
+                        "description": "Ends the loop after an iteration for which this holds, such as \
+                                        `${{ score.metrics.error < 0.1 }}`.",
+                        "anyOf": [{ "type": "boolean" }, expression()]
+                    },
+                    "carry": {
+                        "type": "object",
+                        "description": "What goes from one iteration to the next, used as `carry.NAME`.",
+                        "additionalProperties": {
+                            "type": "object",
+                            "additionalProperties": false,
+                            "required": ["then"],
+                            "properties": {
+                                "first": one(),
+                                "then": { "$ref": "#/$defs/reference" }
+                            }
+                        }
+                    },
+                    "stages": {
+                        "type": "object",
+                        "minProperties": 1,
+                        "propertyNames": { "pattern": "^[A-Za-z_][A-Za-z0-9_-]*$" },
+                        "additionalProperties": { "$ref": "#/$defs/stage" }
+                    }
+                }
+            },
+            "matrix": { "$ref": "#/$defs/axes", "description": "One loop for every combination of values." },
+            "zip": { "$ref": "#/$defs/axes", "description": "One loop for every row of values side by side." },
+            "seeds": {
+                "description": "One loop for every seed.",
+                "anyOf": [{ "type": "array", "items": { "type": "integer", "minimum": 0 } }, expression()]
+            },
+            "when": {
+                "description": "The loop is there only if this is true.",
+                "anyOf": [{ "type": "boolean" }, expression()]
+            }
+        }
     })
 }
 

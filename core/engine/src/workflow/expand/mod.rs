@@ -3,8 +3,11 @@
 
 mod collect;
 mod stage;
+mod turns;
+mod unknown;
+mod view;
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -15,6 +18,8 @@ use super::link::Linked;
 use super::nodes::Place;
 use super::params::Params;
 use crate::diagnostics::{Diagnostics, Span};
+pub(super) use turns::{Looped, outputs};
+pub(super) use unknown::Unknown;
 
 /// A stage after expansion.
 #[derive(Default)]
@@ -27,7 +32,9 @@ pub(super) struct Expanded {
     /// whatever there will be.
     pub(super) tainted: bool,
     /// What must end before all of its cells are known; nothing if they are.
-    pub(super) unknown: BTreeSet<String>,
+    pub(super) unknown: Unknown,
+    /// For the stages of loops: by node, the turn of the loop.
+    pub(super) turns: Vec<usize>,
     /// Outputs that decide about its axes and are not known: the stage, the row and the port.
     pub(super) open: Vec<(usize, usize, String)>,
     /// Cells that are switched off, and why.
@@ -65,8 +72,42 @@ pub(super) enum Link {
     One { stage: usize, rows: Vec<usize> },
     /// By node: the rows of one group.
     Group { stage: usize, groups: Vec<Rc<Vec<usize>>>, rows: Vec<usize> },
-    /// Every node takes all rows.
+    /// A collection, by item.
+    Items(Vec<ItemLink>),
+}
+
+/// Which rows of an earlier stage one item of a collection takes.
+pub(super) enum ItemLink {
+    /// Every node takes all rows; or it is not an output.
     All,
+    /// By node: the rows of one group.
+    Group { stage: usize, groups: Vec<Rc<Vec<usize>>>, rows: Vec<usize> },
+}
+
+impl Link {
+    /// Where no group is known yet, the first row stands for one.
+    fn stand_in(&mut self) {
+        let first = |groups: &mut Vec<Rc<Vec<usize>>>| {
+            if groups.is_empty() {
+                groups.push(Rc::new(vec![0]));
+            }
+        };
+        match self {
+            Self::Group { groups, .. } => first(groups),
+            Self::Items(items) => items.iter_mut().for_each(|item| {
+                if let ItemLink::Group { groups, .. } = item {
+                    first(groups);
+                }
+            }),
+            Self::None | Self::One { .. } => {}
+        }
+    }
+}
+
+/// What a file comes to.
+pub(super) struct Expansion {
+    pub(super) stages: Vec<Expanded>,
+    pub(super) loops: Vec<Rc<Looped>>,
 }
 
 /// Expands all stages, in an order in which each comes after those it needs.
@@ -77,15 +118,23 @@ pub(super) fn expand(
     place: &Place,
     facts: &Facts,
     problems: &mut Diagnostics,
-) -> Vec<Expanded> {
+) -> Expansion {
     let expanded = file.stages.iter().map(|_| None).collect();
-    let mut expander = Expander { file, linked, params, place, facts, problems, expanded };
+    let loops = vec![None; file.loops.len()];
+    let last = turns::needed_last(file, linked);
+    let mut expander = Expander { file, linked, params, place, facts, problems, expanded, loops, last };
     for stage in &linked.order {
         let result = expander.stage(*stage);
         expander.expanded[*stage] = Some(result);
     }
-    // Those on a cycle have not been reached.
-    expander.expanded.into_iter().map(|stage| stage.unwrap_or_else(Expanded::broken)).collect()
+    let Expander { expanded, loops, .. } = expander;
+    let expansion = Expansion {
+        // Those on a cycle have not been reached.
+        stages: expanded.into_iter().map(|stage| stage.unwrap_or_else(Expanded::broken)).collect(),
+        loops: loops.into_iter().map(Option::unwrap_or_default).collect(),
+    };
+    turns::check(file, linked, &expansion, problems);
+    expansion
 }
 
 struct Expander<'a> {
@@ -97,20 +146,16 @@ struct Expander<'a> {
     problems: &'a mut Diagnostics,
     /// The stages that have been reached.
     expanded: Vec<Option<Expanded>>,
+    /// The loops that have been reached.
+    loops: Vec<Option<Rc<Looped>>>,
+    /// The stages that the last iteration of their loop needs, too.
+    last: HashSet<usize>,
 }
 
 impl Expander<'_> {
+    /// A stage that has been reached, by name: its number, and what it comes to.
     fn reached(&self, name: &str) -> Option<(usize, &Expanded)> {
-        reached(self.linked, &self.expanded, name)
+        let stage = self.linked.stage(name)?;
+        self.expanded[stage].as_ref().map(|found| (stage, found))
     }
-}
-
-/// A stage that has been reached, by name: its number, and what it comes to.
-fn reached<'e>(
-    linked: &Linked<'_>,
-    expanded: &'e [Option<Expanded>],
-    name: &str,
-) -> Option<(usize, &'e Expanded)> {
-    let stage = linked.stage(name)?;
-    expanded[stage].as_ref().map(|found| (stage, found))
 }

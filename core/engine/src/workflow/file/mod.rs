@@ -1,6 +1,11 @@
 //! The workflow file as a typed structure: its keys are known, its references are split, nothing is resolved.
 
+mod axes;
 mod connections;
+mod repeat;
+mod stage;
+
+use std::collections::HashMap;
 
 use super::tree::{Data, Entry, Tree};
 use crate::diagnostics::{Diagnostic, Diagnostics, Span, closest, did_you_mean};
@@ -31,6 +36,11 @@ pub(crate) const STAGE_KEYS: [&str; 14] = [
     "outputs",
 ];
 
+pub(super) use repeat::LoopDecl;
+
+/// What stands in front of what a loop carries, under `inputs`.
+pub(super) const CARRY: &str = "carry";
+
 /// What stands in front of an axis, in expressions and under `inputs`.
 pub(super) const MATRIX: &str = "matrix";
 
@@ -49,6 +59,7 @@ pub(super) struct File {
     /// Not so if the key is misspelt: then no parameter can be called missing.
     pub(super) params_known: bool,
     pub(super) stages: Vec<StageDecl>,
+    pub(super) loops: Vec<LoopDecl>,
     pub(super) report: Vec<Reference>,
 }
 
@@ -76,6 +87,8 @@ pub(super) struct StageDecl {
     pub(super) outputs: Option<(Vec<Entry>, Span)>,
     /// Keys that are there, but misspelt.
     pub(super) meant: Vec<&'static str>,
+    /// The loop that it is repeated in.
+    pub(super) body_of: Option<usize>,
 }
 
 /// One way in which a stage gets axes of its own.
@@ -107,7 +120,7 @@ pub(super) struct FromAxis {
 
 impl StageDecl {
     /// Axes over what outputs hold.
-    pub(super) fn from_axes(&self) -> impl Iterator<Item = &FromAxis> {
+    pub(super) fn output_axes(&self) -> impl Iterator<Item = &FromAxis> {
         let blocks = self.axes.iter().flat_map(|block| match block {
             AxisBlock::Matrix { axes, .. } => axes.as_slice(),
             AxisBlock::Zip { .. } | AxisBlock::Seeds { .. } => &[],
@@ -121,7 +134,7 @@ impl StageDecl {
     /// The outputs that it needs: those that its inputs are connected to, and those that its axes are made of.
     pub(super) fn references(&self) -> impl Iterator<Item = &Reference> {
         let inputs = self.inputs.iter().flat_map(|(_, connection)| connection.references());
-        inputs.chain(self.from_axes().filter_map(|axis| axis.from.as_ref()))
+        inputs.chain(self.output_axes().filter_map(|axis| axis.from.as_ref()))
     }
 }
 
@@ -137,6 +150,8 @@ pub(super) enum Connection {
     External(Tree, Span),
     /// `matrix.axis`: the entry of a folder that the axis stands for.
     Entry(Word),
+    /// `carry.name`: what a loop carries, by number.
+    Carry { of: usize, carry: usize, span: Span },
     /// Reported already.
     Broken,
 }
@@ -145,6 +160,7 @@ pub(super) enum Connection {
 pub(super) enum Item {
     Output(Reference),
     External(Tree),
+    Carry { of: usize, carry: usize, span: Span },
 }
 
 /// `stage.port`.
@@ -156,6 +172,18 @@ pub(super) struct Reference {
 }
 
 impl Connection {
+    /// What a loop carries that it names, by the numbers of the loop and of that.
+    pub(super) fn carried(&self) -> Option<(usize, usize)> {
+        match self {
+            Self::Carry { of, carry, .. } => Some((*of, *carry)),
+            Self::Collect(items, _) => items.iter().find_map(|item| match item {
+                Item::Carry { of, carry, .. } => Some((*of, *carry)),
+                Item::Output(_) | Item::External(_) => None,
+            }),
+            _ => None,
+        }
+    }
+
     /// The outputs that it names.
     pub(super) fn references(&self) -> Vec<&Reference> {
         match self {
@@ -164,10 +192,10 @@ impl Connection {
                 .iter()
                 .filter_map(|item| match item {
                     Item::Output(reference) => Some(reference),
-                    Item::External(_) => None,
+                    Item::External(_) | Item::Carry { .. } => None,
                 })
                 .collect(),
-            Self::External(..) | Self::Entry(_) | Self::Broken => Vec::new(),
+            Self::External(..) | Self::Entry(_) | Self::Carry { .. } | Self::Broken => Vec::new(),
         }
     }
 }
@@ -208,15 +236,15 @@ pub(super) fn read(root: &Tree, problems: &mut Diagnostics) -> Option<File> {
         }
         None => Tree::new(root.span, Data::Map(Vec::new())),
     };
-    let stages = match root.get("stages") {
+    let (stages, loops) = match root.get("stages") {
         Some(entry) => reader.stages(entry),
-        None if meant.contains(&"stages") => Vec::new(),
+        None if meant.contains(&"stages") => Default::default(),
         None => {
             reader.problems.push(
                 Diagnostic::nowhere("the workflow has no `stages`")
                     .help("a stage is written `stages: { NAME: { uses: plugin/verb } }`"),
             );
-            Vec::new()
+            Default::default()
         }
     };
     let report = match root.get("report") {
@@ -229,7 +257,7 @@ pub(super) fn read(root: &Tree, problems: &mut Diagnostics) -> Option<File> {
     };
     let params_known = !meant.contains(&"params");
     let description = description.unwrap_or_default();
-    Some(File { name, description, params, params_known, stages, report })
+    Some(File { name, description, params, params_known, stages, loops, report })
 }
 
 struct Reader<'a> {
@@ -351,7 +379,7 @@ impl Reader<'_> {
         }
     }
 
-    fn stages(&mut self, stages: &Entry) -> Vec<StageDecl> {
+    fn stages(&mut self, stages: &Entry) -> (Vec<StageDecl>, Vec<LoopDecl>) {
         let entries = self.mapping(&stages.value, "`stages` must be a mapping of names to stages");
         if entries.is_empty() && matches!(stages.value.data, Data::Map(_) | Data::Null) {
             self.problems.push(
@@ -359,160 +387,17 @@ impl Reader<'_> {
                     .help("a stage is written `NAME: { uses: plugin/verb }`"),
             );
         }
-        entries.iter().map(|entry| self.stage(entry)).collect()
-    }
-
-    fn stage(&mut self, entry: &Entry) -> StageDecl {
-        let name = Word { text: entry.key.clone(), span: entry.key_span };
-        // A stage of an included file has the prefix in front, which has been checked.
-        let own = match name.text.rsplit_once('.') {
-            Some((_, own)) if name.span.source > 0 => own,
-            _ => name.text.as_str(),
-        };
-        if !is_name(own) {
-            self.problems.push(bad_name(&name, "stage"));
-        } else if own == MATRIX {
-            self.problems.push(
-                Diagnostic::at(name.span, format!("`{MATRIX}` cannot be the name of a stage"))
-                    .help(format!("`{MATRIX}.AXIS` under `inputs` means the entry that an axis stands for")),
-            );
-        }
-        let body = &entry.value;
-        let known = self.mapping(body, "a stage must be a mapping with the key `uses` at least");
-        let meant = self.known_keys(known, &STAGE_KEYS, "a stage");
-        let uses = match body.get("uses") {
-            Some(uses) => self.word(&uses.value, "`uses`"),
-            None => {
-                if matches!(body.data, Data::Map(_) | Data::Null) && !meant.contains(&"uses") {
-                    self.problems.push(
-                        Diagnostic::at(
-                            name.span,
-                            format!("the stage `{}` does not say what it runs", name.text),
-                        )
-                        .help("name an operation: `uses: plugin/verb`; `flow plugins` lists them"),
-                    );
-                }
-                None
-            }
-        };
-        let with = match body.get("with") {
-            Some(with) if matches!(with.value.data, Data::Map(_)) => with.value.clone(),
-            Some(with) => {
-                self.mapping(&with.value, "`with` must be a mapping of parameters to values");
-                Tree::new(with.key_span, Data::Map(Vec::new()))
-            }
-            None => Tree::new(name.span, Data::Map(Vec::new())),
-        };
-        let inputs_entry = body.get("inputs");
-        let mut forms = Vec::new();
-        let inputs = match inputs_entry {
-            Some(inputs) => self
-                .mapping(&inputs.value, "`inputs` must be a mapping of ports to what is connected to them")
-                .iter()
-                .map(|entry| {
-                    let port = Word { text: entry.key.clone(), span: entry.key_span };
-                    let (connection, form) = self.formed(&entry.value);
-                    forms.extend(form.map(|(form, span)| (entry.key.clone(), form, span)));
-                    (port, connection)
-                })
-                .collect(),
-            None => Vec::new(),
-        };
-        let publish = match body.get("publish") {
-            Some(publish) => {
-                self.mapping(&publish.value, "`publish` must be a mapping of outputs to paths").to_vec()
-            }
-            None => Vec::new(),
-        };
-        let outputs = body.get("outputs").map(|entry| {
-            let what = "`outputs` must be a mapping of names to kinds, such as `{ result: file }`";
-            let outputs = self.mapping(&entry.value, what).to_vec();
-            for output in outputs.iter().filter(|output| !is_name(&output.key)) {
-                let word = Word { text: output.key.clone(), span: output.key_span };
-                self.problems.push(bad_name(&word, "output"));
-            }
-            (outputs, entry.key_span)
+        let is_loop = |entry: &&Entry| entry.value.get("repeat").is_some();
+        let loops: Vec<LoopDecl> = entries.iter().filter(is_loop).map(|entry| self.repeat(entry)).collect();
+        let names: HashMap<&str, usize> =
+            loops.iter().enumerate().map(|(number, of)| (of.frame.name.text.as_str(), number)).collect();
+        let stages = entries.iter().filter(|entry| !is_loop(entry)).map(|entry| {
+            let body_of = entry.key.rsplit_once('.').and_then(|(of, _)| names.get(of).copied());
+            self.stage(entry, body_of)
         });
-        let optional = |key: &str| body.get(key).map(|entry| entry.value.clone());
-        StageDecl {
-            uses,
-            inputs,
-            inputs_span: inputs_entry.map(|entry| entry.key_span),
-            forms,
-            with,
-            axes: self.axes(body),
-            when: optional("when"),
-            needs: self.needs(body),
-            resources: optional("resources"),
-            retry: optional("retry"),
-            timeout: optional("timeout"),
-            frozen: optional("frozen"),
-            publish,
-            outputs,
-            meant,
-            name,
-        }
-    }
-
-    fn needs(&mut self, body: &Tree) -> Vec<Word> {
-        match body.get("needs").map(|entry| &entry.value) {
-            Some(one) if matches!(one.data, Data::Text(_)) => self.word(one, "`needs`").into_iter().collect(),
-            Some(many) => self
-                .list(many, "`needs` must be a list of stages")
-                .iter()
-                .filter_map(|item| self.word(item, "a stage under `needs`"))
-                .collect(),
-            None => Vec::new(),
-        }
-    }
-
-    fn axes(&mut self, body: &Tree) -> Vec<AxisBlock> {
-        let mut blocks = Vec::new();
-        for entry in body.entries() {
-            let span = entry.key_span;
-            match entry.key.as_str() {
-                "matrix" => {
-                    let entries =
-                        self.mapping(&entry.value, "`matrix` must be a mapping of axes to lists of values");
-                    let special = |key: &str| entry.value.get(key).map(|entry| entry.value.clone());
-                    let axes: Vec<Entry> = entries
-                        .iter()
-                        .filter(|entry| !matches!(entry.key.as_str(), "include" | "exclude"))
-                        .cloned()
-                        .collect();
-                    self.axis_names(&axes);
-                    let axes = axes.into_iter().map(|axis| self.axis(axis)).collect();
-                    let (include, exclude) = (special("include"), special("exclude"));
-                    blocks.push(AxisBlock::Matrix { axes, include, exclude, span });
-                }
-                "zip" => {
-                    let axes =
-                        self.mapping(&entry.value, "`zip` must be a mapping of axes to lists of values");
-                    self.axis_names(axes);
-                    blocks.push(AxisBlock::Zip { axes: axes.to_vec(), span });
-                }
-                "seeds" => blocks.push(AxisBlock::Seeds { values: entry.value.clone(), span }),
-                _ => {}
-            }
-        }
-        blocks
-    }
-
-    fn axis(&mut self, axis: Entry) -> Axis {
-        let (Data::Map(entries), Some(from)) = (&axis.value.data, axis.value.get("from")) else {
-            return Axis::Written(axis);
-        };
-        self.known_keys(entries, &["from", "key"], "an axis from an output");
-        let from = self.reference(&from.value);
-        let key = axis.value.get("key").and_then(|key| self.word(&key.value, "`key`"));
-        Axis::From(FromAxis { name: Word { text: axis.key, span: axis.key_span }, from, key })
-    }
-
-    fn axis_names(&mut self, axes: &[Entry]) {
-        for axis in axes.iter().filter(|axis| !is_name(&axis.key)) {
-            let word = Word { text: axis.key.clone(), span: axis.key_span };
-            self.problems.push(bad_name(&word, "axis"));
-        }
+        let mut stages: Vec<StageDecl> = stages.collect();
+        self.carried(&mut stages, &loops);
+        (stages, loops)
     }
 }
 

@@ -7,7 +7,7 @@ use flow_plugin::{Kind, Multiplicity, Port, Spec};
 use serde_json::Map;
 
 use super::super::axes::Cell;
-use super::super::expand::Link;
+use super::super::expand::{ItemLink, Link};
 use super::super::external::kind_of;
 use super::super::file::{Connection, Item, Reference, StageDecl, Word};
 use super::super::globs::{self, Match};
@@ -130,7 +130,10 @@ impl Builder<'_> {
             let tainted = expanded.tainted;
             let mut sources = Vec::new();
             let mut kind_of_input: Option<Port> = None;
-            let own = matches!(connection, Connection::External(..) | Connection::Entry(_));
+            let own = matches!(
+                connection,
+                Connection::External(..) | Connection::Entry(_) | Connection::Carry { .. }
+            );
             if matches!(expanded.links.get(at), Some(Link::None)) && !own {
                 // What makes it is switched off, and the input is optional.
                 continue;
@@ -139,22 +142,34 @@ impl Builder<'_> {
                 (Connection::Map(reference), Some(Link::One { stage, rows })) => {
                     self.output(*stage, rows[row], reference, &mut sources);
                 }
-                (Connection::Partial { from, .. }, Some(Link::Group { stage, groups, rows })) => {
+                (
+                    Connection::Map(from) | Connection::Partial { from, .. },
+                    Some(Link::Group { stage, groups, rows }),
+                ) => {
                     for upstream in groups[rows[row]].iter() {
                         self.output(*stage, *upstream, from, &mut sources);
                     }
                 }
-                (Connection::Collect(items, _), Some(Link::All)) => {
-                    for item in items {
-                        match item {
-                            Item::Output(reference) => {
+                (Connection::Collect(items, _), Some(Link::Items(links))) => {
+                    for (item, link) in items.iter().zip(links) {
+                        match (item, link) {
+                            (Item::Output(reference), ItemLink::Group { stage, groups, rows }) => {
+                                for upstream in groups[rows[row]].iter() {
+                                    self.output(*stage, *upstream, reference, &mut sources);
+                                }
+                            }
+                            (Item::Output(reference), ItemLink::All) => {
                                 if let Some(stage) = self.linked.stage(&reference.stage.text) {
                                     for upstream in 0..self.expanded[stage].cells.len() {
                                         self.output(stage, upstream, reference, &mut sources);
                                     }
                                 }
                             }
-                            Item::External(path) => {
+                            (Item::Carry { of, carry, span }, _) => {
+                                let carry = (*of, *carry, *span);
+                                sources.extend(self.carried(number, carry, spec, port, scope, row));
+                            }
+                            (Item::External(path), _) => {
                                 sources.extend(self.external(path, spec, port, scope, tainted));
                             }
                         }
@@ -162,6 +177,14 @@ impl Builder<'_> {
                 }
                 (Connection::External(path, _), _) => {
                     sources.extend(self.external(path, spec, port, scope, tainted));
+                    kind_of_input = Some(port.clone());
+                }
+                (Connection::Carry { of, carry, span }, _) => {
+                    let carry = (*of, *carry, *span);
+                    sources.extend(self.carried(number, carry, spec, port, scope, row));
+                    if sources.is_empty() && port.optional {
+                        continue;
+                    }
                     kind_of_input = Some(port.clone());
                 }
                 (Connection::Entry(axis), _) if !tainted => {
@@ -248,7 +271,7 @@ impl Builder<'_> {
     }
 
     /// The file or folder outside, or the files that match a pattern.
-    fn external(
+    pub(super) fn external(
         &mut self,
         path: &Tree,
         spec: &Spec,

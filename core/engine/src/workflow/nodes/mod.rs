@@ -1,5 +1,6 @@
 //! From expanded stages to nodes: parameters computed and checked, inputs connected, outputs resolved.
 
+mod carry;
 mod connect;
 mod dag;
 mod parameters;
@@ -18,7 +19,7 @@ use petgraph::graph::DiGraph;
 use serde_json::{Map, Value};
 
 use super::axes::{coordinates, node_name, values};
-use super::expand::{Expanded, expand};
+use super::expand::{Expanded, Expansion, Looped, expand};
 use super::external;
 use super::facts::Facts;
 use super::file::{AxisBlock, File, StageDecl};
@@ -83,7 +84,7 @@ pub(super) fn build(
     (catalog, facts): (&Catalog, &Facts),
     problems: &mut Diagnostics,
 ) -> Built {
-    let expanded = expand(file, linked, params, place, facts, problems);
+    let Expansion { stages: expanded, loops } = expand(file, linked, params, place, facts, problems);
     // What stands for nodes that are not known comes behind those that are.
     let mut starts = vec![0; expanded.len()];
     let (mut end, mut known) = (0, 0);
@@ -115,6 +116,7 @@ pub(super) fn build(
             place,
             catalog,
             expanded: &expanded,
+            loops: &loops,
             starts: &starts,
             slots: &slots,
             problems: &mut *problems,
@@ -139,7 +141,7 @@ pub(super) fn build(
                 true => Vec::new(),
                 false => (starts[number]..starts[number] + expanded[number].cells.len()).collect(),
             },
-            unknown: expanded[number].unknown.iter().cloned().collect(),
+            unknown: expanded[number].unknown.names(),
             off: expanded[number]
                 .off
                 .iter()
@@ -154,8 +156,13 @@ pub(super) fn build(
         built.stand_ins = built.nodes.split_off(known);
         built.dag = dag::dag(file, linked, &expanded, &starts, &built.nodes);
         let open = expanded.iter().flat_map(|stage| &stage.open);
+        let open = open.map(|(stage, row, port)| (*stage, *row, port));
+        let ends = loops.iter().flat_map(|looped| &looped.open).filter_map(|(stage, turn, port)| {
+            let row = expanded[*stage].turns.iter().position(|own| own == turn);
+            Some((*stage, row.filter(|_| !expanded[*stage].is_standing_in())?, port))
+        });
         let questions: BTreeSet<_> =
-            open.map(|(stage, row, port)| (NodeId(starts[*stage] + row), port.clone())).collect();
+            open.chain(ends).map(|(stage, row, port)| (NodeId(starts[stage] + row), port.clone())).collect();
         built.questions = questions.into_iter().collect();
     }
     built
@@ -168,6 +175,7 @@ struct Builder<'a> {
     place: &'a Place,
     catalog: &'a Catalog,
     expanded: &'a [Expanded],
+    loops: &'a [Rc<Looped>],
     starts: &'a [usize],
     /// Nodes of earlier stages.
     slots: &'a [Option<Node>],
