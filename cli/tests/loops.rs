@@ -1,6 +1,7 @@
 //! Bounded loops: a group of stages repeated until metrics meet a condition.
 
 #![cfg(unix)]
+#![allow(clippy::unwrap_used)]
 
 mod common;
 
@@ -134,9 +135,8 @@ fn every_variant_of_a_loop_ends_by_itself() {
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     let names = run.executed();
     let of = |stage: &str| names.iter().filter(|name| name.starts_with(stage)).count();
-    // Both begin with the same question: asked at the same time, or once.
-    assert_eq!([of("learn.score["), of("result[")], [6, 2], "{names:?}");
-    assert!((3..=4).contains(&of("learn.ask[")), "{names:?}");
+    // Both begin alike, with two of their scores and one question: these are computed once.
+    assert_eq!([of("learn.score["), of("learn.ask["), of("result[")], [4, 3, 2], "{names:?}");
     assert!(names.contains(&"learn.score[target=4,iteration=4]"), "{names:?}");
     assert!(
         project.output("result[target=2]", "text").starts_with("{\"lines\": 2}{\"lines\": 1}{\"lines\": 2}")
