@@ -107,7 +107,7 @@ pub struct Node {
     /// The stage it comes from.
     pub stage: String,
     /// Its matrix coordinates, axes in the order written.
-    pub coordinates: Map<String, Value>,
+    pub coordinates: Arc<Map<String, Value>>,
     /// The operation's full name.
     pub operation: String,
     /// The operation's declared version.
@@ -178,7 +178,7 @@ pub struct Source {
     /// The artifact.
     pub from: Origin,
     /// The matrix coordinates of the node that makes it; empty for external inputs.
-    pub coordinates: Map<String, Value>,
+    pub coordinates: Arc<Map<String, Value>>,
 }
 
 /// What an input is connected to.

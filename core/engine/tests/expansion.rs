@@ -83,7 +83,7 @@ fn parameters_are_canonical_and_seeds_are_filled_in() {
     let train = graph.node(graph.find("train[model=ufno,seed=2]").unwrap());
     assert_eq!(train.params["model"], json!({ "kind": "ufno", "width": 0 }));
     assert_eq!((train.params["seed"].clone(), train.seed), (json!(2), 2));
-    assert_eq!(train.coordinates, *json!({ "model": "ufno", "seed": 2 }).as_object().unwrap());
+    assert_eq!(*train.coordinates, *json!({ "model": "ufno", "seed": 2 }).as_object().unwrap());
     // An inherited seed is a coordinate, not a seed of this stage: scores do not depend on it.
     assert_eq!(graph.node(graph.find("score[model=ufno,seed=2]").unwrap()).seed, 0);
 }

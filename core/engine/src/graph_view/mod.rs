@@ -141,7 +141,7 @@ fn axes(graph: &Graph, nodes: &[usize]) -> Vec<(String, Vec<String>)> {
     let mut axes: Vec<(String, Vec<String>)> = Vec::new();
     let mut seen = HashSet::new();
     for node in nodes.iter().map(|number| &graph.nodes[*number]) {
-        for (axis, value) in &node.coordinates {
+        for (axis, value) in node.coordinates.iter() {
             let value = crate::workflow::label(value);
             if !seen.insert((axis.clone(), value.clone())) {
                 continue;

@@ -26,7 +26,7 @@ pub(crate) struct Input {
     /// the file it is.
     pub(crate) path: Option<PathBuf>,
     /// The coordinates of an item of a collection.
-    pub(crate) coordinates: Option<Map<String, Value>>,
+    pub(crate) coordinates: Option<Arc<Map<String, Value>>>,
     /// For an entry of a folder that is in the store: that folder, and the entry's name.
     pub(crate) within: Option<(Digest, String)>,
 }
@@ -242,7 +242,7 @@ fn items(ports: &Ports) -> Vec<(&str, Vec<Item<'_>>)> {
         .map(|(port, inputs)| {
             let items = inputs
                 .iter()
-                .map(|input| Item { digest: item(input), coordinates: input.coordinates.as_ref() })
+                .map(|input| Item { digest: item(input), coordinates: input.coordinates.as_deref() })
                 .collect();
             (port.as_str(), items)
         })

@@ -262,7 +262,7 @@ impl Verifier<'_> {
                     }
                     Err(error) => return Err(Error::Store(error)),
                 };
-                let coordinates = input.coordinates.clone().unwrap_or_default();
+                let coordinates = input.coordinates.as_deref().cloned().unwrap_or_default();
                 artifacts.push(InputArtifact {
                     path,
                     kind: input.kind,

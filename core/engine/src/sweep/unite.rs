@@ -131,7 +131,7 @@ fn assemble(frame: Graph, stages: Vec<Stage>, merged: Vec<Merged>, places: &[Vec
                 Some(inner) => format!("{inner},{axis}={first}]"),
                 None => format!("{}[{axis}={first}]", node.name),
             };
-            node.coordinates.insert(axis.clone(), value);
+            Arc::make_mut(&mut node.coordinates).insert(axis.clone(), value);
         }
         for source in node.inputs.iter_mut().flat_map(|(_, sources)| sources) {
             source.from.renumber(|node| numbers[node.0]);

@@ -37,7 +37,7 @@ impl Builder<'_> {
             let made = expanded[stage].turns.iter().position(|own| *own == previous)?;
             let node = NodeId(self.starts[stage] + made);
             let from = Origin::Output { node, port: then.port.text.clone() };
-            return Some(Source { from, coordinates: coordinates(&expanded[stage].cells[made]) });
+            return Some(Source { from, coordinates: coordinates(&expanded[stage].cells[made]).into() });
         }
         let frame = &file.loops[of].frame;
         match decl.first.map(|first| (&frame.inputs[first].1, &looped.frame.links[first])) {
@@ -67,7 +67,7 @@ impl Builder<'_> {
     fn first(&self, stage: usize, row: usize, reference: &Reference) -> Source {
         let from =
             Origin::Output { node: NodeId(self.starts[stage] + row), port: reference.port.text.clone() };
-        Source { from, coordinates: coordinates(&self.expanded[stage].cells[row]) }
+        Source { from, coordinates: coordinates(&self.expanded[stage].cells[row]).into() }
     }
 
     /// Checks that an input takes what is carried, the first one and the next.

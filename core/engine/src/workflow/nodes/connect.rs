@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use flow_plugin::{Kind, Multiplicity, Port, Spec};
 use serde_json::Map;
@@ -215,7 +216,7 @@ impl Builder<'_> {
         let node = NodeId(self.starts[stage] + row);
         let coordinates = match self.slots.get(node.0) {
             Some(Some(found)) => found.coordinates.clone(),
-            _ => Map::new(),
+            _ => Arc::default(),
         };
         let from = Origin::Output { node, port: reference.port.text.clone() };
         into.push(Source { from, coordinates });
@@ -267,7 +268,7 @@ impl Builder<'_> {
         }
         let node = NodeId(self.starts[entry.stage] + entry.row);
         let (port, name) = (entry.port.clone(), entry.name.clone());
-        Some(Source { from: Origin::Entry { node, port, name, kind }, coordinates: Map::new() })
+        Some(Source { from: Origin::Entry { node, port, name, kind }, coordinates: Arc::default() })
     }
 
     /// The file or folder outside, or the files that match a pattern.
@@ -311,7 +312,7 @@ impl Builder<'_> {
             self.externals.push((path.clone(), tree.span));
             // A program takes any kind.
             let kind = if spec.name == exec::RUN { kind_of(&path) } else { port.kind };
-            Source { from: Origin::External { path, kind }, coordinates }
+            Source { from: Origin::External { path, kind }, coordinates: coordinates.into() }
         };
         found.into_iter().map(source).collect()
     }

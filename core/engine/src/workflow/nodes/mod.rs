@@ -289,8 +289,10 @@ impl Builder<'_> {
         for param in given.paths.iter() {
             external::forget(&mut checked.params, &param.at);
             let kind = external::kind_of(&param.path);
-            let source =
-                Source { from: Origin::External { path: param.path.clone(), kind }, coordinates: Map::new() };
+            let source = Source {
+                from: Origin::External { path: param.path.clone(), kind },
+                coordinates: Arc::default(),
+            };
             inputs.push((format!("params.{}", param.at), vec![source]));
         }
         let publish = self.publish(stage, &scope, expanded.tainted);
@@ -312,7 +314,7 @@ impl Builder<'_> {
         Node {
             name: node_name(&stage.name.text, cell),
             stage: stage.name.text.clone(),
-            coordinates,
+            coordinates: coordinates.into(),
             operation: spec.name.clone(),
             version: spec.version,
             params: checked.params,

@@ -2,9 +2,9 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use flow_plugin::Kind;
-use serde_json::Map;
 
 use super::Builder;
 use crate::diagnostics::{Diagnostic, Span};
@@ -55,7 +55,7 @@ impl Builder<'_> {
         let known = inputs.iter().any(|(_, sources)| sources.iter().any(|source| source.from == from));
         if !known {
             self.externals.push((path.to_owned(), span));
-            inputs.push((name, vec![Source { from, coordinates: Map::new() }]));
+            inputs.push((name, vec![Source { from, coordinates: Arc::default() }]));
         }
     }
 
