@@ -1,0 +1,15 @@
+//! Quantum SDP for MaxCut: graphs, a simulator of quantum circuits, semidefinite bounds, rounding.
+
+pub mod graph;
+mod operations;
+pub mod random;
+pub mod simulator;
+
+use flow_plugin::Plugin;
+
+/// The plugin `quantum`.
+#[must_use]
+pub fn plugin() -> Plugin {
+    Plugin::new("quantum", env!("CARGO_PKG_VERSION"), "MaxCut by quantum SDP, with classical yardsticks.")
+        .with(operations::GraphOperation)
+}
