@@ -1,6 +1,8 @@
 //! Quantum SDP for MaxCut: graphs, a simulator of quantum circuits, semidefinite bounds, rounding.
 
 pub mod graph;
+pub mod htaac;
+pub mod matrix;
 mod operations;
 pub mod random;
 pub mod simulator;
