@@ -1,10 +1,12 @@
 //! Quantum SDP for MaxCut: graphs, a simulator of quantum circuits, semidefinite bounds, rounding.
 
+pub mod cut;
 pub mod graph;
 pub mod htaac;
 pub mod matrix;
 mod operations;
 pub mod random;
+pub mod sdp;
 pub mod simulator;
 
 use flow_plugin::Plugin;

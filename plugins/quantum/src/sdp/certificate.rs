@@ -1,7 +1,6 @@
 //! Certificates: bounds that hold whatever the solver did.
 
 use faer::Side;
-use faer::prelude::default;
 use faer::sparse::linalg::solvers::{Llt, SymbolicLlt};
 use faer::sparse::{SparseColMat, SymbolicSparseColMat};
 
@@ -77,10 +76,4 @@ impl<'a> Certifier<'a> {
         let bound = 0.5 * self.graph.total_weight() + 0.25 * sum + edges * unit * total;
         Some(Certificate { bound, shift: shift + rounding })
     }
-}
-
-/// Whether the default settings of the library are what they were: only its errors are of interest here.
-#[allow(dead_code, reason = "documents that no regularisation is asked for")]
-fn no_regularisation() -> faer::linalg::cholesky::llt::factor::LltRegularization<f64> {
-    default()
 }

@@ -1,7 +1,7 @@
 //! Simulators of quantum circuits.
 
 pub mod brick;
-mod lanes;
+pub(crate) mod lanes;
 mod team;
 
 pub use lanes::{Isa, Real};
