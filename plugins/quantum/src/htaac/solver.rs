@@ -46,6 +46,24 @@ pub struct Settings {
     pub plateau: Option<(usize, f64)>,
 }
 
+impl Default for Settings {
+    /// The rule without tuning, for 800 vertices.
+    fn default() -> Self {
+        Self {
+            layers: 240,
+            objective: Objective::HadamardExact,
+            constraints: Constraints::Collision { start: 0.05, end: 0.5 },
+            alpha: None,
+            gradient: Gradient::Adjoint,
+            epochs: 300,
+            rate: 0.02,
+            decay: true,
+            amsgrad: false,
+            plateau: None,
+        }
+    }
+}
+
 /// A run that cannot be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SolveError {
