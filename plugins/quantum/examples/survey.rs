@@ -65,7 +65,20 @@ fn main() {
     }
     println!(
         "{:>22} | {:>10} {:>8} {:>6} | {:>8} {:>7} | {:>9} {:>9} {:>8} | {:>6} {:>6} {:>6} | {:>8} {:>6} | spread padding",
-        "graph", "bound", "gap", "cpu s", "gw mean", "best", "last mean", "last max", "best ep", "/gw", "/bound", "/known", "anneal", "cpu s"
+        "graph",
+        "bound",
+        "gap",
+        "cpu s",
+        "gw mean",
+        "best",
+        "last mean",
+        "last max",
+        "best ep",
+        "/gw",
+        "/bound",
+        "/known",
+        "anneal",
+        "cpu s"
     );
     for word in &graphs {
         let graph = graph(word);
@@ -100,7 +113,11 @@ fn main() {
         let known = best_known(&graph).map(|(_, cut)| cut);
         let annealed = anneal(&graph, None, Schedule::default(), 1).cut();
         let value = outcomes[0].epochs[outcomes[0].epochs.len() - 1].value;
-        let name = if word.starts_with('{') { word.replace(['{', '}', '"', ' '], "").replace("family:", "") } else { word.clone() };
+        let name = if word.starts_with('{') {
+            word.replace(['{', '}', '"', ' '], "").replace("family:", "")
+        } else {
+            word.clone()
+        };
         println!(
             "{:>22} | {bound:10.2} {gap:8.1e} {sdp_time:6.2} | {gw_mean:8.1} {:7} | {mean:9.1} {:9} {best_epoch:8.1} | \
              {:6.4} {:6.4} {:6.4} | {annealed:8} {time:6.2} | {:.3} {:.4}",

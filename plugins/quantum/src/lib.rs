@@ -6,6 +6,7 @@ pub mod htaac;
 pub mod matrix;
 mod operations;
 pub mod random;
+pub mod resources;
 pub mod sdp;
 pub mod simulator;
 
@@ -15,5 +16,11 @@ use flow_plugin::Plugin;
 #[must_use]
 pub fn plugin() -> Plugin {
     Plugin::new("quantum", env!("CARGO_PKG_VERSION"), "MaxCut by quantum SDP, with classical yardsticks.")
+        .with(operations::Anneal)
+        .with(operations::Evaluate)
         .with(operations::GraphOperation)
+        .with(operations::Htaac)
+        .with(operations::Polish)
+        .with(operations::Round)
+        .with(operations::Sdp)
 }

@@ -127,6 +127,12 @@ impl<T: Real> Loss<T> {
         self.alpha
     }
 
+    /// How many amplitudes it takes.
+    #[must_use]
+    pub fn amplitudes(&self) -> usize {
+        self.work.len()
+    }
+
     /// The loss for amplitudes when the share `progress` of the run is done; its derivatives by the amplitudes go to
     /// `cotangent`.
     pub fn evaluate(&mut self, psi: &[T], progress: f64, cotangent: &mut [T]) -> Value {

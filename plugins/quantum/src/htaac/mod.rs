@@ -9,6 +9,7 @@ pub mod adam;
 pub mod ancilla;
 pub mod hadamard;
 pub mod loss;
+mod model;
 mod solver;
 #[cfg(test)]
 mod tests;

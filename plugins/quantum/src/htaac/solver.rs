@@ -3,11 +3,12 @@
 use std::ops::ControlFlow;
 
 use super::adam::Adam;
+use super::model::Model;
 use super::{Constraints, Loss, Objective, Value};
 use crate::graph::Graph;
 use crate::random::Random;
 use crate::simulator::Real;
-use crate::simulator::brick::{Ansatz, Simulator};
+use crate::simulator::brick::Ansatz;
 
 /// How gradients are found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub enum Gradient {
 /// How a run goes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
+    /// Whether a circuit prepares the amplitudes; without one they are trained themselves.
+    pub circuit: bool,
     /// Layers of rotations.
     pub layers: usize,
     /// The objective.
@@ -50,6 +53,7 @@ impl Default for Settings {
     /// The rule without tuning, for 800 vertices.
     fn default() -> Self {
         Self {
+            circuit: true,
             layers: 240,
             objective: Objective::HadamardExact,
             constraints: Constraints::Collision { start: 0.05, end: 0.5 },
@@ -143,11 +147,17 @@ impl Problem<'_> {
         Ansatz { qubits: Self::qubits(self.graph), layers: self.settings.layers }
     }
 
+    /// How many numbers are trained: the circuit's angles, or the amplitudes.
+    #[must_use]
+    pub fn parameters(&self) -> usize {
+        if self.settings.circuit { self.ansatz().angles() } else { self.ansatz().amplitudes() }
+    }
+
     /// The angles at the start: standard normal.
     #[must_use]
     pub fn start(&self, seed: u64) -> Vec<f64> {
         let mut random = Random::new(seed, 0);
-        (0..self.ansatz().angles()).map(|_| random.normal()).collect()
+        (0..self.parameters()).map(|_| random.normal()).collect()
     }
 
     /// Runs from the start angles of a seed, or from a checkpoint. `each` is called after every epoch with its number
@@ -203,15 +213,15 @@ impl Problem<'_> {
             settings.alpha,
         )
         .map_err(SolveError::Beyond)?;
-        let mut simulator = Simulator::<T>::new(ansatz, threads);
+        let mut model = Model::<T>::new(ansatz, settings.circuit, threads);
         let mut cotangent = vec![T::default(); ansatz.amplitudes()];
-        let mut gradient = vec![0.0; ansatz.angles()];
+        let mut gradient = vec![0.0; self.parameters()];
         let mut amplitudes = Vec::new();
         let mut early = false;
         while state.epochs.len() <= settings.epochs {
             let epoch = state.epochs.len();
             let progress = epoch as f64 / settings.epochs.max(1) as f64;
-            let psi = simulator.state(&state.angles);
+            let psi = model.state(&state.angles);
             let value = loss.evaluate(psi, progress, &mut cotangent);
             let cut = cut_of(self.graph, psi);
             state.epochs.push(Epoch { value, cut });
@@ -221,13 +231,13 @@ impl Problem<'_> {
                 break;
             }
             match settings.gradient {
-                Gradient::Adjoint => simulator.gradient(&cotangent, &mut gradient),
+                Gradient::Adjoint => model.gradient(&cotangent, &mut gradient),
                 Gradient::ParameterShift => {
-                    shift(&mut simulator, &mut loss, &mut state.angles, progress, &mut gradient);
+                    shift(&mut model, &mut loss, &mut state.angles, progress, &mut gradient);
                 }
                 Gradient::Spsa => {
                     let mut random = Random::new(seed, 1 + epoch as u64);
-                    spsa(&mut simulator, &mut loss, &mut state.angles, progress, &mut random, &mut gradient);
+                    spsa(&mut model, &mut loss, &mut state.angles, progress, &mut random, &mut gradient);
                 }
             }
             let share =
@@ -258,20 +268,20 @@ fn cut_of<T: Real>(graph: &Graph, psi: &[T]) -> f64 {
 /// The gradient by moved angles. The loss is not linear in expectation values, but its derivatives are those of the
 /// expectation value of an observable fixed at the present state, `sin(αW) + diag(∂L/∂p)`.
 pub(super) fn shift<T: Real>(
-    simulator: &mut Simulator<T>,
+    model: &mut Model<T>,
     loss: &mut Loss<T>,
     angles: &mut [f64],
     progress: f64,
     gradient: &mut [f64],
 ) {
-    let psi = simulator.state(angles).to_vec();
+    let psi = model.state(angles).to_vec();
     let observable = loss.observable(&psi, progress);
     let mut work = vec![T::default(); psi.len()];
     for (at, gradient) in gradient.iter_mut().enumerate() {
         let angle = angles[at];
         let mut expectation = |moved: f64| {
             angles[at] = moved;
-            loss.expectation(simulator.state(angles), &observable, &mut work)
+            loss.expectation(model.state(angles), &observable, &mut work)
         };
         let quarter = std::f64::consts::FRAC_PI_2;
         *gradient = 0.5 * (expectation(angle + quarter) - expectation(angle - quarter));
@@ -281,7 +291,7 @@ pub(super) fn shift<T: Real>(
 
 /// The gradient from two states in a random direction.
 fn spsa<T: Real>(
-    simulator: &mut Simulator<T>,
+    model: &mut Model<T>,
     loss: &mut Loss<T>,
     angles: &mut [f64],
     progress: f64,
@@ -292,10 +302,10 @@ fn spsa<T: Real>(
     for g in gradient.iter_mut() {
         *g = random.sign();
     }
-    let mut unused = vec![T::default(); simulator.ansatz().amplitudes()];
+    let mut unused = vec![T::default(); loss.amplitudes()];
     let mut at = |by: f64| {
         let moved: Vec<f64> = angles.iter().zip(&*gradient).map(|(x, d)| x + by * d).collect();
-        loss.evaluate(simulator.state(&moved), progress, &mut unused).loss
+        loss.evaluate(model.state(&moved), progress, &mut unused).loss
     };
     let slope = (at(STEP) - at(-STEP)) / (2.0 * STEP);
     gradient.iter_mut().for_each(|g| *g *= slope);

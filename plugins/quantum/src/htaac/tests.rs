@@ -31,6 +31,7 @@ fn small() -> Graph {
 
 fn published() -> Settings {
     Settings {
+        circuit: true,
         layers: 240,
         objective: Objective::Linear,
         constraints: Constraints::Authors { coefficient: 100.0, regulariser: 1.2 },
@@ -158,14 +159,14 @@ fn gradient_of<T: Real>(problem: &Problem<'_>) -> Vec<f64> {
     let settings = problem.settings;
     let mut loss =
         Loss::<T>::new(problem.graph, 4, settings.objective, settings.constraints, settings.alpha).unwrap();
-    let mut simulator = Simulator::<T>::new(problem.ansatz(), 1);
+    let mut model = model::Model::<T>::new(problem.ansatz(), true, 1);
     let mut gradient = vec![0.0; start.len()];
     if settings.gradient == Gradient::ParameterShift {
-        solver::shift(&mut simulator, &mut loss, &mut start, 0.0, &mut gradient);
+        solver::shift(&mut model, &mut loss, &mut start, 0.0, &mut gradient);
     } else {
         let mut cotangent = vec![T::default(); 16];
-        loss.evaluate(simulator.state(&start), 0.0, &mut cotangent);
-        simulator.gradient(&cotangent, &mut gradient);
+        loss.evaluate(model.state(&start), 0.0, &mut cotangent);
+        model.gradient(&cotangent, &mut gradient);
     }
     gradient
 }
@@ -268,4 +269,20 @@ fn sizes_of_circuits() {
     assert_eq!(Problem::qubits(&empty(20_000)), 15);
     assert_eq!(Problem::layers(&empty(800), 1.1), 240);
     assert_eq!(Problem::layers(&empty(20_000), 1.1), 2402);
+}
+
+/// Without a circuit the same loss is minimised by the amplitudes themselves.
+#[test]
+fn amplitudes_alone() {
+    let graph = small();
+    let settings = Settings { circuit: false, epochs: 200, ..tuning_free() };
+    let problem = Problem { graph: &graph, settings: &settings };
+    let outcome = problem.solve::<f64>(1, 1, None, &mut |_, _, _| ControlFlow::Continue(())).unwrap();
+    let (first, last) = (outcome.epochs[0], outcome.epochs[200]);
+    assert!(last.value.loss < first.value.loss && last.value.padding < 0.01, "{last:?}");
+    // Nine vertices: the largest cut of all is found by looking.
+    let side = |mask: usize, i: usize| if (mask >> i) & 1 == 1 { -1 } else { 1 };
+    let cut = |mask| graph.cut(&(0..9).map(|i| side(mask, i)).collect::<Vec<_>>());
+    let largest = (0..256).map(cut).fold(0.0, f64::max);
+    assert!(last.cut > 0.9 * largest, "{} {largest}", last.cut);
 }

@@ -5,7 +5,8 @@ use flow_plugin::schemars::{self, JsonSchema};
 use flow_plugin::serde::{Deserialize, Serialize};
 use flow_plugin::{Context, Error, Kind, Operation, ParamProblem, Port, Result, Spec};
 
-use crate::graph::{Family, Format, Graph, Statistics, best_known, read, write};
+use super::data::graph_port;
+use crate::graph::{Family, Format, Statistics, best_known, read, write};
 
 /// Reads or draws a graph.
 pub(crate) struct GraphOperation;
@@ -39,27 +40,13 @@ by gzip. Weights may be any finite numbers. A vertex joined to itself and an edg
 `graph` is the same graph in the form of the Gset collection, edges in order: equal graphs are equal files, so the same \
 graph from another file causes nothing to be computed again.";
 
-/// The port of a graph.
-pub(crate) fn port(name: &str) -> Port {
-    Port::new(name, Kind::File, "The graph: `n m`, then `i j w` for each edge, vertices from 1.")
-        .of_type("quantum/graph@1")
-}
-
-/// The graph connected to an input.
-#[expect(dead_code, reason = "read by the operations that follow")]
-pub(crate) fn input(context: &Context, name: &str) -> Result<Graph> {
-    let path = &context.input(name)?.path;
-    read(path, Format::Gset)
-        .map_err(|error| Error::bad_input(format!("the graph in `{}`: {error}", path.display())))
-}
-
 impl Operation for GraphOperation {
     type Params = GraphParams;
 
     fn spec(&self) -> Spec {
         Spec::new("graph", 1, "Reads, checks or draws a graph.")
             .doc(DOC)
-            .output(port("graph"))
+            .output(graph_port("graph"))
             .output(Port::new("statistics", Kind::Metrics, "Facts about the graph."))
     }
 
