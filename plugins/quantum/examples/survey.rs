@@ -1,6 +1,6 @@
 //! The accuracy of the variational solver's defaults, graph by graph.
 //!
-//! `cargo run --release -p flow-quantum --example survey -- [--deep] [--seeds N] [GRAPH | '{ family: ... }' as JSON]...`
+//! `cargo run --release -p flow-quantum --example survey -- [--deep] [--seeds N] [--bound] [GRAPH | '{ family: ... }' as JSON]...`
 //! Without graphs: those that come with the project, and a fresh one of each family.
 
 use std::ops::ControlFlow;
@@ -26,6 +26,7 @@ fn best(found: &[Assignment]) -> f64 {
 fn main() {
     let mut graphs = Vec::new();
     let (mut seeds, mut density) = (5, 1.1);
+    let (mut rank, mut bound_only) = (None, false);
     let mut args = std::env::args().skip(1);
     let mut settings = Settings::default();
     while let Some(word) = args.next() {
@@ -35,6 +36,8 @@ fn main() {
             "--seeds" => seeds = args.next().and_then(|n| n.parse().ok()).expect("a number"),
             "--rate" => settings.rate = args.next().and_then(|n| n.parse().ok()).expect("a number"),
             "--epochs" => settings.epochs = args.next().and_then(|n| n.parse().ok()).expect("a number"),
+            "--rank" => rank = args.next().and_then(|n| n.parse().ok()),
+            "--bound" => bound_only = true,
             "--amsgrad" => settings.amsgrad = true,
             "--weights" => {
                 let mut number = || args.next().and_then(|n| n.parse().ok()).expect("a number");
@@ -84,15 +87,24 @@ fn main() {
         let graph = graph(word);
         let go = &mut |_| ControlFlow::Continue(());
         let start = cpu_seconds();
-        let bound = LowRank::default().solve(&graph, go);
+        let bound = LowRank { rank, ..LowRank::default() }.solve(&graph, go);
         let sdp_time = cpu_seconds() - start;
-        let (rounded, bound, gap) = match &bound {
-            Ok(s) => (hyperplanes(&graph, &s.vectors, s.rank, 200, 1), s.certificate.bound, s.gap),
+        let (rounded, bound, gap, products) = match &bound {
+            Ok(s) => {
+                (hyperplanes(&graph, &s.vectors, s.rank, 200, 1), s.certificate.bound, s.gap, s.products)
+            }
             Err(error) => {
                 println!("{word}: {error}");
                 continue;
             }
         };
+        if bound_only {
+            let best = best(&rounded);
+            println!(
+                "{word}: bound {bound:.4}, gap {gap:.1e}, {products} products, {sdp_time:.2} s, hyperplanes {best}"
+            );
+            continue;
+        }
         let gw_mean = rounded.iter().map(Assignment::cut).sum::<f64>() / 200.0;
         let settings = Settings { layers: Problem::layers(&graph, density), ..settings.clone() };
         let problem = Problem { graph: &graph, settings: &settings };

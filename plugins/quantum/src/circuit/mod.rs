@@ -11,7 +11,7 @@ mod simulate;
 mod tests;
 
 pub use complex::Complex;
-pub use density::DensityMatrix;
+pub use density::{DensityMatrix, trajectory};
 pub use draw::draw;
 pub use gate::{Angle, Gate, Operation};
 pub use noise::Noise;

@@ -1,6 +1,7 @@
 //! The operations of the plugin: thin layers over the libraries beside them.
 
 mod anneal;
+mod circuit;
 mod data;
 mod evaluate;
 mod graph;
@@ -11,6 +12,7 @@ mod sdp;
 mod tests;
 
 pub(crate) use anneal::{Anneal, Polish};
+pub(crate) use circuit::{Circuit, ResourceCount, Sample};
 pub(crate) use evaluate::Evaluate;
 pub(crate) use graph::GraphOperation;
 pub(crate) use htaac::Htaac;

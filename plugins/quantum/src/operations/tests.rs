@@ -195,3 +195,51 @@ fn bad_requests_are_refused() {
     });
     assert!(message.contains("does not hold a side for each of the 30 vertices"), "{message}");
 }
+
+/// A trained circuit, written, read, measured: the counts are those of its probabilities.
+#[test]
+fn circuits_are_written_and_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let graph = drawn(folder);
+    let params = json!({ "restarts": 1, "epochs": 3, "layers": 8, "precision": "f64" });
+    let trained = on(folder, "htaac", &graph).params(params).run(&Htaac).unwrap();
+    let states = trained.output("states");
+    let written = Trial::new(folder.join("c")).input("states", Kind::Dataset, states).run(&Circuit).unwrap();
+    assert_eq!(numbers(&written)["gates"], json!(40 + 16));
+    let text = std::fs::read_to_string(written.output("circuit")).unwrap();
+    let gates = crate::circuit::qasm::read(&text).unwrap();
+    let state = crate::circuit::Compiled::new(&gates).unwrap().run(&[]);
+    let wanted = Dataset::open(states).unwrap().read::<f64>("amplitude").unwrap();
+    for (found, wanted) in state.amplitudes.iter().zip(&wanted) {
+        assert!((found.re - wanted).abs() < 1e-13 && found.im.abs() < 1e-13);
+    }
+    let sample = |name: &str, params: Value| {
+        let done = Trial::new(folder.join(name))
+            .input("circuit", Kind::File, written.output("circuit"))
+            .params(params)
+            .run(&Sample)
+            .unwrap();
+        Dataset::open(done.output("counts")).unwrap().read::<i64>("count").unwrap()
+    };
+    let clean = sample("clean", json!({ "shots": 20000 }));
+    assert_eq!(clean.iter().sum::<i64>(), 20000);
+    for (count, a) in clean.iter().zip(&wanted) {
+        // Five standard deviations of a binomial count, and a little.
+        let p = a * a;
+        assert!((*count as f64 - 20000.0 * p).abs() < 5.0 * (20000.0 * p).sqrt() + 2.0);
+    }
+    let noisy = sample("noisy", json!({ "shots": 20000, "depolarizing": 0.2 }));
+    let spread = |counts: &[i64]| counts.iter().map(|&c| (c as f64 / 20000.0).powi(2)).sum::<f64>();
+    // Strong noise leaves nearly equal probabilities.
+    assert!(spread(&noisy) < spread(&clean) && spread(&noisy) < 1.2 / 32.0, "{}", spread(&noisy));
+    let test = Trial::new(folder.join("t"))
+        .input("states", Kind::Dataset, states)
+        .input("graph", Kind::File, graph.output("graph"))
+        .params(json!({ "hadamard_test": true }))
+        .run(&Circuit)
+        .unwrap();
+    assert_eq!(numbers(&test)["qubits"], json!(6));
+    let resources = on(folder, "r", &graph).run(&ResourceCount).unwrap();
+    assert_eq!(numbers(&resources)["layers"], json!(240));
+}
