@@ -1,6 +1,6 @@
 //! The accuracy of the variational solver's defaults, graph by graph.
 //!
-//! `cargo run --release -p flow-quantum --example survey -- [--deep] [--seeds N] [--bound] [GRAPH | '{ family: ... }' as JSON]...`
+//! `cargo run --release -p flow-quantum --example survey -- [--deep] [--seeds N] [--bound] [--verbose] [GRAPH | '{ family: ... }' as JSON]...`
 //! Without graphs: those that come with the project, and a fresh one of each family.
 
 use std::ops::ControlFlow;
@@ -26,7 +26,7 @@ fn best(found: &[Assignment]) -> f64 {
 fn main() {
     let mut graphs = Vec::new();
     let (mut seeds, mut density) = (5, 1.1);
-    let (mut rank, mut bound_only) = (None, false);
+    let (mut rank, mut bound_only, mut verbose) = (None, false, false);
     let mut args = std::env::args().skip(1);
     let mut settings = Settings::default();
     while let Some(word) = args.next() {
@@ -38,6 +38,7 @@ fn main() {
             "--epochs" => settings.epochs = args.next().and_then(|n| n.parse().ok()).expect("a number"),
             "--rank" => rank = args.next().and_then(|n| n.parse().ok()),
             "--bound" => bound_only = true,
+            "--verbose" => verbose = true,
             "--amsgrad" => settings.amsgrad = true,
             "--weights" => {
                 let mut number = || args.next().and_then(|n| n.parse().ok()).expect("a number");
@@ -85,8 +86,14 @@ fn main() {
     );
     for word in &graphs {
         let graph = graph(word);
-        let go = &mut |_| ControlFlow::Continue(());
         let start = cpu_seconds();
+        let go = &mut |progress: flow_quantum::sdp::Progress| {
+            if verbose {
+                let spent = cpu_seconds() - start;
+                println!("{:4} {:.6} {:.2e} {spent:.1} s", progress.step, progress.cut, progress.gradient);
+            }
+            ControlFlow::Continue(())
+        };
         let bound = LowRank { rank, ..LowRank::default() }.solve(&graph, go);
         let sdp_time = cpu_seconds() - start;
         let (rounded, bound, gap, products) = match &bound {

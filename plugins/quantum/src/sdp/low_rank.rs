@@ -71,7 +71,7 @@ pub enum SdpError {
 const SWEEPS: usize = 30;
 /// Steps of Newton's method, at most.
 const STEPS: usize = 200;
-/// The gradient at which a first proof is tried, relative to the tolerance's root.
+/// The gradient at which a first proof is tried.
 const FIRST: f64 = 1e-4;
 /// The smallest gradient that rounding allows.
 const LEAST: f64 = 3e-11;
@@ -88,7 +88,7 @@ impl LowRank {
     ) -> Result<Solution, SdpError> {
         let n = graph.vertices();
         let mut random = Random::new(self.seed, 0x5D9);
-        let rank = self.rank.unwrap_or((0.5 * (2.0 * n as f64).sqrt()).ceil() as usize).clamp(8, 40);
+        let rank = self.rank.unwrap_or((0.25 * (2.0 * n as f64).sqrt()).ceil() as usize).clamp(8, 40);
         let rank = rank.next_multiple_of(8);
         let mut rows = Rows::new(graph, rank, (0..n * rank).map(|_| random.normal()).collect());
         let half = 0.5 * graph.total_weight();
@@ -119,8 +119,7 @@ impl LowRank {
             let scale = cut.abs().max(1e-3 * all);
             // What may be added to every variable; rounding takes some of it.
             let shift = 3.0 * self.tolerance * scale / n as f64;
-            for part in [0.03, 1.0] {
-                let Some(certificate) = certifier.prove(&y, part * shift) else { continue };
+            if let Some(certificate) = certifier.prove(&y, shift) {
                 let gap = (certificate.bound - cut) / scale;
                 failed = failed.min(gap);
                 if gap <= self.tolerance {
@@ -129,7 +128,7 @@ impl LowRank {
                 }
             }
             if stand.gradient > LEAST {
-                threshold = (0.1 * stand.gradient).max(LEAST);
+                threshold = (0.3 * stand.gradient).max(LEAST);
                 continue;
             }
             // A stationary point that is no minimum, or too few columns.

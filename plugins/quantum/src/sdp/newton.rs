@@ -55,6 +55,84 @@ fn gather<S: Lanes<f64>>(simd: S, neighbours: &[u32], weights: &[f64], x: &[f64]
     }
 }
 
+/// `image = H direction` for the second derivative `H` at `v`: `W d + y d`, less what is along `v`, row by row. Also
+/// `d·Hd` and `d·d`.
+struct Hessian<'a> {
+    graph: &'a Graph,
+    rank: usize,
+    y: &'a [f64],
+    v: &'a [f64],
+    direction: &'a [f64],
+    image: &'a mut [f64],
+    curvature: &'a mut f64,
+    length: &'a mut f64,
+}
+
+impl Kernel<f64> for Hessian<'_> {
+    #[inline(always)]
+    fn run<S: Lanes<f64>>(self, simd: S) {
+        let (offsets, neighbours, weights) = self.graph.rows();
+        let (mut curvature, mut length) = (0.0, 0.0);
+        for (vertex, image) in self.image.chunks_exact_mut(self.rank).enumerate() {
+            let range = offsets[vertex]..offsets[vertex + 1];
+            gather(simd, &neighbours[range.clone()], &weights[range], self.direction, image);
+            let row = vertex * self.rank..(vertex + 1) * self.rank;
+            let (d, v) = (&self.direction[row.clone()], &self.v[row]);
+            let y = self.y[vertex];
+            image.iter_mut().zip(d).for_each(|(h, d)| *h += y * d);
+            let along = short_dot(image, v);
+            image.iter_mut().zip(v).for_each(|(h, v)| *h -= along * v);
+            curvature += short_dot(image, d);
+            length += short_dot(d, d);
+        }
+        (*self.curvature, *self.length) = (curvature, length);
+    }
+}
+
+/// The inner product of two rows, whose lengths are multiples of eight.
+#[inline(always)]
+fn short_dot(a: &[f64], b: &[f64]) -> f64 {
+    let mut sums = [0.0; 8];
+    for (a, b) in a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0) {
+        for k in 0..8 {
+            sums[k] += a[k] * b[k];
+        }
+    }
+    sums.iter().sum()
+}
+
+/// One step of the conjugate gradients: `x += α d`, `r -= α H d`. Also `r·z` and `r·r` for `z = r / y`.
+struct Advance<'a> {
+    rank: usize,
+    alpha: f64,
+    inverse: &'a [f64],
+    direction: &'a [f64],
+    image: &'a [f64],
+    x: &'a mut [f64],
+    residual: &'a mut [f64],
+    next: &'a mut f64,
+    square: &'a mut f64,
+}
+
+impl Kernel<f64> for Advance<'_> {
+    #[inline(always)]
+    fn run<S: Lanes<f64>>(self, _: S) {
+        let (mut next, mut square) = (0.0, 0.0);
+        let alpha = self.alpha;
+        for (vertex, factor) in self.inverse.iter().enumerate() {
+            let row = vertex * self.rank..(vertex + 1) * self.rank;
+            let (d, h) = (&self.direction[row.clone()], &self.image[row.clone()]);
+            let (x, r) = (&mut self.x[row.clone()], &mut self.residual[row]);
+            x.iter_mut().zip(d).for_each(|(x, d)| *x += alpha * d);
+            r.iter_mut().zip(h).for_each(|(r, h)| *r -= alpha * h);
+            let own = short_dot(r, r);
+            square += own;
+            next += factor * own;
+        }
+        (*self.next, *self.square) = (next, square);
+    }
+}
+
 /// One sweep: each row is set against the sum of its neighbours' rows.
 struct Sweep<'a> {
     graph: &'a Graph,
@@ -97,7 +175,7 @@ impl<'a> Rows<'a> {
         Self { graph, rank, v, product, products: 0 }
     }
 
-    /// One sweep; the value before the next one costs nothing extra only with a product, so none is given.
+    /// One sweep.
     pub(super) fn sweep(&mut self) {
         self.products += 1;
         f64::dispatch(Isa::detect(), Sweep { graph: self.graph, rank: self.rank, v: &mut self.v });
@@ -141,45 +219,54 @@ impl<'a> Rows<'a> {
         const ITERATIONS: usize = 400;
         let rank = self.rank;
         let gradient = residual.clone();
-        let precondition = |r: &[f64]| -> Vec<f64> {
-            let rows = r.chunks_exact(rank).zip(y);
-            rows.flat_map(|(r, y)| r.iter().map(move |r| r / y.max(0.05 * scale))).collect()
-        };
-        let mut x = vec![0.0; residual.len()];
-        let mut z = precondition(residual);
-        let mut direction = z.clone();
-        let mut rz = dot(residual, &z);
+        let inverse: Vec<f64> = y.iter().map(|y| 1.0 / y.max(0.05 * scale)).collect();
+        let rows = residual.chunks_exact(rank).zip(&inverse);
+        let mut direction: Vec<f64> = rows.flat_map(|(r, f)| r.iter().map(move |r| r * f)).collect();
+        let (mut x, mut image) = (vec![0.0; residual.len()], vec![0.0; residual.len()]);
+        let mut rz = dot(residual, &direction);
         for iteration in 0..ITERATIONS {
-            let mut image = self.multiply(&direction);
-            for (((h, d), v), y) in image
-                .chunks_exact_mut(rank)
-                .zip(direction.chunks_exact(rank))
-                .zip(self.v.chunks_exact(rank))
-                .zip(y)
-            {
-                h.iter_mut().zip(d).for_each(|(h, d)| *h += y * d);
-                let along = dot(h, v);
-                h.iter_mut().zip(v).for_each(|(h, v)| *h -= along * v);
-            }
-            let curvature = dot(&direction, &image);
-            if curvature <= 1e-14 * dot(&direction, &direction) * scale {
+            self.products += 1;
+            let (mut curvature, mut length) = (0.0, 0.0);
+            let hessian = Hessian {
+                graph: self.graph,
+                rank,
+                y,
+                v: &self.v,
+                direction: &direction,
+                image: &mut image,
+                curvature: &mut curvature,
+                length: &mut length,
+            };
+            f64::dispatch(Isa::detect(), hessian);
+            if curvature <= 1e-14 * length * scale {
                 // Down without end, to second order: as far as one preconditioned step.
                 if iteration == 0 {
                     x = direction;
                 }
                 break;
             }
-            let alpha = rz / curvature;
-            x.iter_mut().zip(&direction).for_each(|(x, d)| *x += alpha * d);
-            residual.iter_mut().zip(&image).for_each(|(r, h)| *r -= alpha * h);
-            if dot(residual, residual).sqrt() <= goal {
+            let (mut next, mut square) = (0.0, 0.0);
+            let advance = Advance {
+                rank,
+                alpha: rz / curvature,
+                inverse: &inverse,
+                direction: &direction,
+                image: &image,
+                x: &mut x,
+                residual,
+                next: &mut next,
+                square: &mut square,
+            };
+            f64::dispatch(Isa::detect(), advance);
+            if square.sqrt() <= goal {
                 break;
             }
-            z = precondition(residual);
-            let next = dot(residual, &z);
             let beta = next / rz;
             rz = next;
-            direction.iter_mut().zip(&z).for_each(|(d, z)| *d = z + beta * *d);
+            let rows = direction.chunks_exact_mut(rank).zip(residual.chunks_exact(rank)).zip(&inverse);
+            for ((direction, residual), f) in rows {
+                direction.iter_mut().zip(residual).for_each(|(d, r)| *d = f * r + beta * *d);
+            }
         }
         let slope = -dot(&gradient, &x);
         *residual = x;
