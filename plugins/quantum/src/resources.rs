@@ -106,7 +106,7 @@ pub fn pauli_terms(graph: &Graph, qubits: usize) -> Option<Vec<usize>> {
     for edge in graph.edges() {
         by_flip.entry((edge.from ^ edge.to) as usize).or_default().push((edge.from as usize, edge.weight));
     }
-    if by_flip.len() * qubits << qubits > WORK {
+    if (by_flip.len() * qubits) << qubits > WORK {
         return None;
     }
     let mut by_weight = vec![0; qubits + 1];

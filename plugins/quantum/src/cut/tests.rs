@@ -54,7 +54,7 @@ fn no_single_flip_improves_what_is_polished() {
 #[test]
 fn hyperplanes_cut_between_opposite_vectors() {
     let graph = drawn(serde_json::json!({ "family": "torus", "rows": 4, "cols": 6 }));
-    let side = |v: usize| if (v % 4 + v / 4) % 2 == 0 { 0.6 } else { -0.6 };
+    let side = |v: usize| if (v % 4 + v / 4).is_multiple_of(2) { 0.6 } else { -0.6 };
     let vectors: Vec<f64> = (0..24).flat_map(|v| [side(v), 0.5 * side(v)]).collect();
     for rounded in hyperplanes(&graph, &vectors, 2, 10, 3) {
         assert_eq!(rounded.cut(), 48.0);

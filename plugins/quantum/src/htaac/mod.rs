@@ -16,4 +16,4 @@ mod tests;
 pub mod walsh;
 
 pub use loss::{Constraints, Loss, Objective, Value};
-pub use solver::{Epoch, Gradient, Outcome, Problem, Settings, SolveError};
+pub use solver::{Epoch, Gradient, Outcome, Problem, Settings, SolveError, Watch};

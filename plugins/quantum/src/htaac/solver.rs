@@ -112,6 +112,9 @@ impl Outcome {
     }
 }
 
+/// What is called after every epoch: with it, its number, and a function that makes a checkpoint. It may end the run.
+pub type Watch<'a> = dyn FnMut(&Epoch, usize, &dyn Fn() -> Vec<u8>) -> ControlFlow<()> + 'a;
+
 /// A graph and how it is to be solved.
 pub struct Problem<'a> {
     /// The graph.
@@ -170,7 +173,7 @@ impl Problem<'_> {
         seed: u64,
         threads: usize,
         checkpoint: Option<&[u8]>,
-        each: &mut dyn FnMut(&Epoch, usize, &dyn Fn() -> Vec<u8>) -> ControlFlow<()>,
+        each: &mut Watch<'_>,
     ) -> Result<Outcome, SolveError> {
         let start = State::new(self, self.start(seed));
         let mut state = match checkpoint {
@@ -194,7 +197,7 @@ impl Problem<'_> {
         state: &mut State,
         seed: u64,
         threads: usize,
-        each: &mut dyn FnMut(&Epoch, usize, &dyn Fn() -> Vec<u8>) -> ControlFlow<()>,
+        each: &mut Watch<'_>,
     ) -> Result<Outcome, SolveError> {
         let settings = self.settings;
         let ansatz = self.ansatz();

@@ -202,7 +202,7 @@ fn walsh_transform_is_that_of_strings() {
     let mut strings = p.clone();
     walsh::transform(&mut strings);
     for (c, z) in strings.iter().enumerate() {
-        let sign = |i: usize| if (i & c).count_ones() % 2 == 0 { 1.0 } else { -1.0 };
+        let sign = |i: usize| if (i & c).count_ones().is_multiple_of(2) { 1.0 } else { -1.0 };
         let wanted: f64 = p.iter().enumerate().map(|(i, p)| sign(i) * p).sum();
         assert!((z - wanted).abs() < 1e-13);
     }

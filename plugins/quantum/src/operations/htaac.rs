@@ -1,7 +1,8 @@
 //! `quantum/htaac`: the variational solver.
 
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use flow_plugin::artifact::metrics::write_metrics;
@@ -9,7 +10,7 @@ use flow_plugin::artifact::{DatasetWriter, Variable};
 use flow_plugin::schemars::{self, JsonSchema};
 use flow_plugin::serde::{Deserialize, Serialize};
 use flow_plugin::serde_json::json;
-use flow_plugin::{Checkpoints, Context, Error, Kind, Operation, ParamProblem, Port, Result, Spec};
+use flow_plugin::{Context, Error, Kind, Operation, ParamProblem, Port, Result, Spec};
 use rayon::prelude::*;
 
 use super::data::{graph, graph_port, mean};
@@ -274,42 +275,76 @@ const TOGETHER: usize = 12;
 /// Seconds between checkpoints of a run.
 const INTERVAL: f64 = 10.0;
 
+/// The states of all runs, which make up one checkpoint.
+struct Keeper {
+    states: Mutex<Vec<Vec<u8>>>,
+    /// Epochs done, all runs together.
+    done: AtomicU64,
+}
+
+impl Keeper {
+    /// What an earlier attempt left behind, or nothing yet.
+    fn resume(context: &Context, runs: usize) -> Result<Self> {
+        let mut states = vec![Vec::new(); runs];
+        let mut done = 0;
+        if let Some(state) = context.resume()? {
+            let mut rest = state.bytes.as_slice();
+            for slot in &mut states {
+                let Some((length, after)) = rest.split_first_chunk::<8>() else { break };
+                let Some((bytes, after)) = after.split_at_checked(u64::from_le_bytes(*length) as usize)
+                else {
+                    break;
+                };
+                *slot = bytes.to_vec();
+                rest = after;
+            }
+            done = state.step;
+            context.note(format!("going on from epoch {done} of all runs"));
+        }
+        Ok(Self { states: Mutex::new(states), done: AtomicU64::new(done) })
+    }
+
+    fn of(&self, run: usize) -> Vec<u8> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)[run].clone()
+    }
+
+    /// Replaces the state of a run, and saves them all.
+    fn save(&self, context: &Context, run: usize, state: Vec<u8>) -> Result<()> {
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        states[run] = state;
+        let pieces = states.iter().flat_map(|s| [(s.len() as u64).to_le_bytes().to_vec(), s.clone()]);
+        context.save(self.done.load(Ordering::Relaxed), &pieces.collect::<Vec<_>>().concat())
+    }
+}
+
 /// One run with its checkpoints.
 fn run(
     context: &Context,
     problem: &Problem<'_>,
     params: &HtaacParams,
     restart: usize,
-    done: &AtomicUsize,
+    keeper: &Keeper,
 ) -> Result<Outcome> {
     let qubits = problem.ansatz().qubits;
     let threads = if qubits > TOGETHER { context.threads() } else { 1 };
-    let checkpoints =
-        context.checkpoints().map(|all| Checkpoints::new(all.folder().join(format!("run-{restart}"))));
-    let last = checkpoints.as_ref().map(Checkpoints::last).transpose()?.flatten();
-    if let Some((epoch, _)) = &last {
-        context.note(format!("run {} goes on from epoch {epoch}", restart + 1));
-        done.fetch_add(*epoch as usize, Ordering::Relaxed);
-    }
-    let bytes = last.as_ref().map(|(_, bytes)| bytes.as_slice());
+    let kept = keeper.of(restart);
+    let bytes = (!kept.is_empty()).then_some(kept.as_slice());
     let (mut saved, mut failed) = (Instant::now(), None);
     let total = (params.restarts * params.epochs) as u64;
     let mut each = |epoch: &Epoch, number: usize, save: &dyn Fn() -> Vec<u8>| {
-        let now = done.fetch_add(1, Ordering::Relaxed) + 1;
+        let now = keeper.done.fetch_add(1, Ordering::Relaxed) + 1;
         let message = format!("run {}: loss {:.4}, cut {}", restart + 1, epoch.value.loss, epoch.cut);
-        context.progress(now as u64, total, "epochs", &message);
+        context.progress(now.min(total), total, "epochs", &message);
         if restart == 0 {
             context.metric("loss", number as u64, epoch.value.loss);
             context.metric("cut", number as u64, epoch.cut);
         }
         let cancelled = context.is_cancelled();
         // Finished runs are kept too, if their like takes long.
-        let due = saved.elapsed().as_secs_f64() > INTERVAL
-            || cancelled
-            || (number == params.epochs && qubits > TOGETHER);
-        if let Some(checkpoints) = checkpoints.as_ref().filter(|_| due) {
+        let last = number == params.epochs && qubits > TOGETHER;
+        if saved.elapsed().as_secs_f64() > INTERVAL || cancelled || last {
             saved = Instant::now();
-            failed = checkpoints.save(number as u64, &save()).err();
+            failed = keeper.save(context, restart, save()).err();
         }
         if cancelled || failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
@@ -374,8 +409,8 @@ impl Operation for Htaac {
                 amplitudes.div_ceil(ansatz.qubits)
             ));
         }
-        let done = AtomicUsize::new(0);
-        let one = |restart| run(context, &problem, &params, restart, &done);
+        let keeper = Keeper::resume(context, params.restarts)?;
+        let one = |restart| run(context, &problem, &params, restart, &keeper);
         let outcomes = if ansatz.qubits > TOGETHER {
             (0..params.restarts).map(one).collect::<Result<Vec<_>>>()?
         } else {

@@ -150,7 +150,7 @@ fn training_goes_on_from_its_checkpoint() {
     assert_eq!(broken().run(&Htaac).err().unwrap().kind, ErrorKind::Cancelled);
     stop.store(false, Ordering::SeqCst);
     let resumed = broken().run(&Htaac).unwrap();
-    let went_on = |reply: &Reply| matches!(reply, Reply::Log { message, .. } if message.contains("goes on from epoch 1"));
+    let went_on = |reply: &Reply| matches!(reply, Reply::Log { message, .. } if message.contains("going on from epoch 1 "));
     assert!(resumed.replies.iter().any(went_on), "{:?}", resumed.replies);
     let amplitudes =
         |done: &Finished| Dataset::open(done.output("states")).unwrap().read::<f64>("amplitude").unwrap();

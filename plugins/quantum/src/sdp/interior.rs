@@ -8,17 +8,20 @@ use faer::{Mat, Side};
 use super::low_rank::Progress;
 use crate::graph::Graph;
 
+/// An entry of a symmetric matrix in its lower triangle: row, column, value.
+pub type Entry = (usize, usize, f64);
+
 /// `min ⟨C, X⟩` with `⟨A_k, X⟩ = b_k` and `X ⪰ 0`.
 ///
-/// Symmetric matrices are given by the entries of their lower triangles, `(row, column, value)`.
+/// Symmetric matrices are given by the entries of their lower triangles.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Program {
     /// Rows of X.
     pub size: usize,
     /// The matrix C.
-    pub objective: Vec<(usize, usize, f64)>,
+    pub objective: Vec<Entry>,
     /// Each constraint: the matrix A and the number b.
-    pub constraints: Vec<(Vec<(usize, usize, f64)>, f64)>,
+    pub constraints: Vec<(Vec<Entry>, f64)>,
 }
 
 /// A solved program.
@@ -70,10 +73,10 @@ pub fn max_cut(graph: &Graph) -> Program {
     }
 }
 
-type Entries = [(usize, usize, f64)];
+type Entries = [Entry];
 
 /// Both triangles.
-fn both(entries: &Entries) -> impl Iterator<Item = (usize, usize, f64)> + '_ {
+fn both(entries: &Entries) -> impl Iterator<Item = Entry> + '_ {
     entries.iter().flat_map(|&(i, j, v)| std::iter::once((i, j, v)).chain((i != j).then_some((j, i, v))))
 }
 
@@ -216,7 +219,7 @@ impl Program {
         let m = self.constraints.len();
         let entry = |k: usize, l: usize| -> f64 {
             let (a, b) = (&self.constraints[k].0, &self.constraints[l].0);
-            let row = |(i, j, v): (usize, usize, f64)| -> f64 {
+            let row = |(i, j, v): Entry| -> f64 {
                 both(b).map(|(p, q, w)| v * w * inverse[(i, p)] * x[(q, j)]).sum()
             };
             both(a).map(row).sum()

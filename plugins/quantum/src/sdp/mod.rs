@@ -11,5 +11,5 @@ mod newton;
 mod tests;
 
 pub use certificate::{Certificate, Certifier};
-pub use interior::{Program, ProgramError, ProgramSolution, max_cut};
+pub use interior::{Entry, Program, ProgramError, ProgramSolution, max_cut};
 pub use low_rank::{LowRank, Progress, SdpError, Solution};

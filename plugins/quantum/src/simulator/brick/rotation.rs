@@ -119,6 +119,7 @@ impl Rotations {
 /// The polynomials are those of the usual sine and cosine kernels on that interval (errors below 2⁻⁵⁷); written out
 /// here because this loop, unlike calls, is done several angles at a time.
 fn reduce(angles: &[f64], tangent: &mut [f64], cosine: &mut [f64], quarter: &mut [u8]) {
+    #[allow(clippy::excessive_precision, reason = "the digits as published")]
     const SINE: [f64; 6] = [
         -1.666_666_666_666_663_2e-1,
         8.333_333_333_322_489e-3,
@@ -127,6 +128,7 @@ fn reduce(angles: &[f64], tangent: &mut [f64], cosine: &mut [f64], quarter: &mut
         -2.505_076_025_340_686_3e-8,
         1.589_690_995_211_55e-10,
     ];
+    #[allow(clippy::excessive_precision, reason = "the digits as published")]
     const COSINE: [f64; 6] = [
         4.166_666_666_666_66e-2,
         -1.388_888_888_887_411e-3,
@@ -136,7 +138,9 @@ fn reduce(angles: &[f64], tangent: &mut [f64], cosine: &mut [f64], quarter: &mut
         -1.135_964_755_778_819_5e-11,
     ];
     /// π/2 in two parts, the first with 33 bits.
+    #[allow(clippy::excessive_precision, reason = "the digits as published")]
     const HIGH: f64 = 1.570_796_326_734_125_6;
+    #[allow(clippy::excessive_precision, reason = "the digits as published")]
     const LOW: f64 = 6.077_100_506_506_192e-11;
     /// Adding and taking away rounds to an integer.
     const ROUND: f64 = 6_755_399_441_055_744.0;
