@@ -12,5 +12,7 @@ pub(crate) fn builtin() -> Vec<Plugin> {
         flow_engine::exec::plugin(),
         #[cfg(feature = "operators")]
         flow_operators::plugin(),
+        #[cfg(feature = "quantum")]
+        flow_quantum::plugin(),
     ]
 }

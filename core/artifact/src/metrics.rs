@@ -1,7 +1,7 @@
 //! Metrics: a JSON object of named numbers, possibly in groups.
 //!
 //! JSON has no way to write a number that is not finite; here it is one of the strings `"NaN"`, `"Infinity"`
-//! and `"-Infinity"`.
+//! and `"-Infinity"`. `null` stands for what is not known.
 
 use std::fs;
 use std::path::Path;
@@ -16,8 +16,8 @@ mod ser;
 /// Writes metrics: any value that serialises to a JSON object, with numbers that are not finite as strings.
 ///
 /// # Errors
-/// When the value is no object, contains something that is neither a number, a text, a flag, nor a list or
-/// group of those, or the file cannot be written.
+/// When the value is no object, contains something that is neither a number, a text, a flag, nothing, nor a
+/// list or group of those, or the file cannot be written.
 pub fn write_metrics(path: impl AsRef<Path>, value: &impl Serialize) -> Result<()> {
     let path = path.as_ref();
     let value = ser::to_value(value).map_err(|error| Error::invalid(path, error.to_string()))?;
@@ -57,21 +57,8 @@ pub fn number(value: &Value) -> Option<f64> {
 }
 
 fn check(path: &Path, value: &Value) -> Result<()> {
-    fn no_null(value: &Value) -> bool {
-        match value {
-            Value::Null => false,
-            Value::Array(items) => items.iter().all(no_null),
-            Value::Object(members) => members.values().all(no_null),
-            _ => true,
-        }
-    }
     if !value.is_object() {
         return Err(Error::invalid(path, "is not a JSON object of named numbers"));
-    }
-    if !no_null(value) {
-        let problem =
-            "has a null; write numbers that are not finite as \"NaN\", \"Infinity\" or \"-Infinity\"";
-        return Err(Error::invalid(path, problem));
     }
     Ok(())
 }

@@ -1,0 +1,129 @@
+//! In which order the kernels go through the qubits of a layer.
+
+use super::Ansatz;
+use crate::simulator::lanes::{Kernel, Lanes};
+use crate::simulator::{Isa, Real};
+
+/// Bytes of a vector that stay in the first-level cache together with those of another one.
+const BLOCK_BYTES: usize = 16 << 10;
+
+/// Parts in which sums are kept, at most: enough for any number of threads that is worth it.
+const CHUNKS: usize = 16;
+
+/// Rotations on up to three neighbouring bits, done while the amplitudes are in registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pass {
+    /// The lowest bit.
+    pub(super) low: usize,
+    /// How many.
+    pub(super) count: usize,
+}
+
+/// The order of work in each layer. Bits below `block` are done block by block in the first-level cache, first of all
+/// those within a register together with `passes[0]`; the others by passes over everything.
+pub(super) struct Plan<T> {
+    /// Bits of an index: those of the qubits, and more where a register or a block needs them.
+    pub(super) bits: usize,
+    /// Bits of the qubits.
+    pub(super) qubits: usize,
+    pub(super) layers: usize,
+    /// Bits of an index into a block.
+    pub(super) block: usize,
+    /// Passes in a block, from the lowest bits on.
+    pub(super) inner: Vec<Pass>,
+    /// Passes over everything, from the lowest bits on.
+    pub(super) outer: Vec<Pass>,
+    /// The order of bits when a layer is undone.
+    pub(super) order: Vec<usize>,
+    /// For even and odd layers, by register: which of `signs` the controlled-Z gates give its amplitudes.
+    pub(super) codes: [Vec<u8>; 2],
+    /// Patterns of zeros whose signs are to be taken over, a register each.
+    pub(super) signs: Vec<T>,
+    lanes: usize,
+}
+
+impl<T: Real> Plan<T> {
+    pub(super) fn new(ansatz: &Ansatz, isa: Isa) -> Self {
+        struct Width<'a>(&'a mut (usize, usize));
+        impl<T: Real> Kernel<T> for Width<'_> {
+            #[inline(always)]
+            fn run<S: Lanes<T>>(self, _: S) {
+                *self.0 = (S::LOG, S::RADIX);
+            }
+        }
+        let mut width = (0, 0);
+        T::dispatch(isa, Width(&mut width));
+        let (log, radix) = width;
+        let n = ansatz.qubits;
+        // A register and one pass over it, at least; qubits that are not there stay in |0⟩.
+        let bits = n.max(log + 1);
+        let block = bits.min((BLOCK_BYTES / size_of::<T>()).ilog2() as usize);
+        let passes = |from: usize, to: usize| -> Vec<Pass> {
+            let count = (to - from).div_ceil(radix);
+            // As even as can be: two passes over two bits each rather than over three and one.
+            let start = |k: usize| from + (to - from) * k / count.max(1);
+            (0..count).map(|k| Pass { low: start(k), count: start(k + 1) - start(k) }).collect()
+        };
+        let (inner, outer) = (passes(log, block), passes(block, bits));
+        let order = (0..log)
+            .chain(inner.iter().chain(&outer).flat_map(|pass| pass.low..pass.low + pass.count))
+            .filter(|&bit| bit < n)
+            .collect();
+        let (codes, signs) = patterns(ansatz, bits, 1 << log);
+        Self {
+            bits,
+            qubits: n,
+            layers: ansatz.layers,
+            block,
+            inner,
+            outer,
+            order,
+            codes,
+            signs,
+            lanes: 1 << log,
+        }
+    }
+
+    /// Parts in which sums are kept. They depend on the circuit alone, so that results do not depend on threads.
+    pub(super) fn chunks(&self) -> usize {
+        (1 << (self.bits - self.block)).min(CHUNKS)
+    }
+
+    /// Blocks in a chunk.
+    pub(super) fn blocks(&self) -> usize {
+        (1 << (self.bits - self.block)) / self.chunks()
+    }
+
+    /// Registers in a block.
+    pub(super) fn registers(&self) -> usize {
+        (1 << self.block) / self.lanes
+    }
+}
+
+/// The signs of the controlled-Z gates after even and odd layers, as few patterns and a code for each register.
+fn patterns<T: Real>(ansatz: &Ansatz, bits: usize, lanes: usize) -> ([Vec<u8>; 2], Vec<T>) {
+    let mut patterns: Vec<Vec<bool>> = Vec::new();
+    let codes = [0, 1].map(|layer| {
+        let pairs: Vec<usize> = ansatz
+            .pairs(layer)
+            .into_iter()
+            .map(|(a, b)| (1 << (ansatz.qubits - 1 - a)) | (1 << (ansatz.qubits - 1 - b)))
+            .collect();
+        let negative = |index: usize| pairs.iter().filter(|&&pair| index & pair == pair).count() % 2 == 1;
+        (0..(1 << bits) / lanes)
+            .map(|register| {
+                let pattern: Vec<bool> = (0..lanes).map(|lane| negative(register * lanes + lane)).collect();
+                let known = patterns.iter().position(|other| *other == pattern);
+                let code = known.unwrap_or_else(|| {
+                    patterns.push(pattern);
+                    patterns.len() - 1
+                });
+                // A register's pattern depends on its lowest and highest bit beside a common sign, for each kind of
+                // layer: at most 16 patterns.
+                code as u8
+            })
+            .collect()
+    });
+    let zero = |negative: &bool| T::of(if *negative { -0.0 } else { 0.0 });
+    (codes, patterns.iter().flatten().map(zero).collect())
+}
