@@ -221,7 +221,10 @@ mod tests {
     #[test]
     fn numbers_are_those_written_as_such() {
         assert_eq!((whole("-12"), whole("007"), whole("1.0"), whole("+1")), (Some(-12), None, None, None));
-        assert_eq!((number("1e-3"), number("00"), number("0e0"), number(".5")), (Some(1e-3), None, Some(0.0), Some(0.5)));
+        assert_eq!(
+            (number("1e-3"), number("00"), number("0e0"), number(".5")),
+            (Some(1e-3), None, Some(0.0), Some(0.5))
+        );
         assert_eq!((number("inf"), flag("true"), flag("True")), (None, Some(true), None));
     }
 }

@@ -144,7 +144,9 @@ fn equal(one: &Dataset, two: &Dataset, variable: &Variable) -> Result<bool> {
     for rows in pieces(variable) {
         let (a, b) = (one.read_values(&variable.name, rows.clone())?, two.read_values(&variable.name, rows)?);
         let same = match variable.dtype {
-            DType::F32 | DType::F64 => a.doubles().iter().map(|v| v.to_bits()).eq(b.doubles().iter().map(|v| v.to_bits())),
+            DType::F32 | DType::F64 => {
+                a.doubles().iter().map(|v| v.to_bits()).eq(b.doubles().iter().map(|v| v.to_bits()))
+            }
             DType::U8 | DType::I32 | DType::I64 => a == b,
         };
         if !same {

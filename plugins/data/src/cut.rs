@@ -41,7 +41,8 @@ impl Places {
             });
         }
         // The trailing axes of which all stays are runs without gaps.
-        let whole = axes.iter().zip(&variable.shape).skip(1).rev().take_while(|(kept, n)| kept.len() == **n).count();
+        let whole =
+            axes.iter().zip(&variable.shape).skip(1).rev().take_while(|(kept, n)| kept.len() == **n).count();
         let run: usize = variable.shape[variable.shape.len() - whole..].iter().product();
         axes.truncate(axes.len() - whole);
         let mut starts = vec![0];

@@ -25,7 +25,8 @@ pub fn table(variables: &[(Variable, Statistics)]) -> Table {
     ] {
         table = table.with(name, column);
     }
-    let missing: Vec<i64> = variables.iter().map(|(_, s)| i64::try_from(s.non_finite).unwrap_or(i64::MAX)).collect();
+    let missing: Vec<i64> =
+        variables.iter().map(|(_, s)| i64::try_from(s.non_finite).unwrap_or(i64::MAX)).collect();
     table
         .with("min", number(|s| s.min))
         .with("mean", number(|s| s.mean))
@@ -122,8 +123,11 @@ fn map(data: &Dataset, variable: &Variable, y: &str, x: &str) -> Result<(String,
         .panel(Panel::new("", values).label(if variable.units == "1" { "" } else { &variable.units }))
         .render();
     let first: Vec<String> = variable.dims[..axes - 2].iter().map(|dim| format!("{dim} 0")).collect();
-    let caption =
-        if first.is_empty() { label(variable) } else { format!("{}, at {}", label(variable), first.join(", ")) };
+    let caption = if first.is_empty() {
+        label(variable)
+    } else {
+        format!("{}, at {}", label(variable), first.join(", "))
+    };
     Ok((caption, figure))
 }
 
@@ -131,7 +135,8 @@ fn map(data: &Dataset, variable: &Variable, y: &str, x: &str) -> Result<(String,
 fn edges(data: &Dataset, dim: &str, places: &[usize]) -> Result<(Vec<f64>, String)> {
     let (at, name) = coordinate(data, dim, places)?;
     let rises = at.windows(2).all(|pair| pair[0] < pair[1]) && at.iter().all(|v| v.is_finite());
-    let (at, name) = if rises { (at, name) } else { (places.iter().map(|p| *p as f64).collect(), dim.to_owned()) };
+    let (at, name) =
+        if rises { (at, name) } else { (places.iter().map(|p| *p as f64).collect(), dim.to_owned()) };
     let step = |a: usize, b: usize| if at.len() > 1 { (at[b] - at[a]) / 2.0 } else { 0.5 };
     let mut edges = vec![at[0] - step(0, 1)];
     edges.extend(at.windows(2).map(|pair| f64::midpoint(pair[0], pair[1])));

@@ -21,12 +21,16 @@ pub use error::{Error, Result};
 /// The plugin `data`.
 #[must_use]
 pub fn plugin() -> Plugin {
-    Plugin::new("data", env!("CARGO_PKG_VERSION"), "Your own data: read, check, split, scale, describe, write.")
-        .with(operations::Concat)
-        .with(operations::Describe)
-        .with(operations::Normalize)
-        .with(operations::Read)
-        .with(operations::Select)
-        .with(operations::Split)
-        .with(operations::Write)
+    Plugin::new(
+        "data",
+        env!("CARGO_PKG_VERSION"),
+        "Your own data: read, check, split, scale, describe, write.",
+    )
+    .with(operations::Concat)
+    .with(operations::Describe)
+    .with(operations::Normalize)
+    .with(operations::Read)
+    .with(operations::Select)
+    .with(operations::Split)
+    .with(operations::Write)
 }

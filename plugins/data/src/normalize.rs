@@ -69,7 +69,13 @@ pub fn fit(data: &Dataset, names: &[String], method: Method, progress: Progress<
 ///
 /// # Errors
 /// When a variable has other units than the scaling is for, or something cannot be read or written.
-pub fn apply(data: &Dataset, scalings: &Scalings, back: bool, to: &Path, progress: Progress<'_>) -> Result<()> {
+pub fn apply(
+    data: &Dataset,
+    scalings: &Scalings,
+    back: bool,
+    to: &Path,
+    progress: Progress<'_>,
+) -> Result<()> {
     let mut writer = DatasetWriter::create(to)?;
     for (name, value) in data.attributes() {
         writer.attribute(name, value.clone());

@@ -129,7 +129,9 @@ fn check_dims(arrays: &[Found], dims: &BTreeMap<String, String>) -> Result<()> {
 fn plan(name: &str, wanted: Wanted, found: &Found, dims: &BTreeMap<String, String>) -> Result<Plan> {
     let from = &found.variable.name;
     if let Some(problem) = &found.problem {
-        return Err(Error::data(format!("variable `{from}` is an array {problem}; choose others with `variables`")));
+        return Err(Error::data(format!(
+            "variable `{from}` is an array {problem}; choose others with `variables`"
+        )));
     }
     let mut variable = found.variable.clone();
     name.clone_into(&mut variable.name);
@@ -175,10 +177,14 @@ fn plan(name: &str, wanted: Wanted, found: &Found, dims: &BTreeMap<String, Strin
 }
 
 /// Sets the units of the variable; the conversion that it takes.
-fn units(from: &str, variable: &mut Variable, wanted: &Wanted, found: &Found) -> Result<Option<(Unit, Unit)>> {
-    let parse = |text: &str| {
-        Unit::parse(text).map_err(|error| Error::data(format!("variable `{from}`: {error}")))
-    };
+fn units(
+    from: &str,
+    variable: &mut Variable,
+    wanted: &Wanted,
+    found: &Found,
+) -> Result<Option<(Unit, Unit)>> {
+    let parse =
+        |text: &str| Unit::parse(text).map_err(|error| Error::data(format!("variable `{from}`: {error}")));
     if let Some(units) = &wanted.units {
         let declared = parse(units)?;
         // What is not understood, such as `degrees_north`, may be replaced by what is.
@@ -227,7 +233,13 @@ impl Plan {
             return Ok(());
         }
         let (low, high) = self.wanted.range.unwrap_or((f64::NEG_INFINITY, f64::INFINITY));
-        let wrong = |v: &f64| if v.is_nan() { self.wanted.finite } else { *v < low || *v > high || (self.wanted.finite && v.is_infinite()) };
+        let wrong = |v: &f64| {
+            if v.is_nan() {
+                self.wanted.finite
+            } else {
+                *v < low || *v > high || (self.wanted.finite && v.is_infinite())
+            }
+        };
         let doubles = values.doubles();
         let Some(at) = doubles.iter().position(wrong) else { return Ok(()) };
         let expected = match self.wanted.range {

@@ -49,7 +49,9 @@ pub fn places<'a>(data: &Dataset, keep: impl IntoIterator<Item = (&'a String, &'
                 }
                 kept.clone()
             }
-            Keep::Steps(start, end, step) => (*start..end.unwrap_or(n).min(n)).step_by((*step).max(1)).collect(),
+            Keep::Steps(start, end, step) => {
+                (*start..end.unwrap_or(n).min(n)).step_by((*step).max(1)).collect()
+            }
             Keep::Within(low, high) => {
                 if data.variable(dim).is_err() {
                     let others = data.variables().iter().filter(|v| v.dims == [dim.as_str()]);

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use flow_data::cut::{Part, Places, cut};
@@ -40,6 +41,13 @@ unsafe impl GlobalAlloc for Counting {
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
+
+/// The bytes of all tests are counted together: one at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// An `.npy` file of samples with 2048 numbers, written without holding it.
 fn write_samples(path: &Path, samples: usize) {
@@ -97,6 +105,7 @@ fn pass(folder: &Path, samples: usize) -> Vec<(&'static str, usize, f64)> {
 
 #[test]
 fn what_is_held_at_once_does_not_grow_with_the_data() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     // 160 MB of data; pieces are of 8 MiB, and a few of them are held at once.
     let steps = pass(folder.path(), 20_000);
@@ -107,6 +116,7 @@ fn what_is_held_at_once_does_not_grow_with_the_data() {
 
 #[test]
 fn tables_are_read_and_written_in_parts() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let rows = 1_000_000;
@@ -133,6 +143,7 @@ fn tables_are_read_and_written_in_parts() {
 #[test]
 #[ignore = "takes minutes, and 44 GB in the folder of temporary files"]
 fn twenty_gigabytes_pass_in_two() {
+    let _alone = alone();
     let gigabytes: usize = std::env::var("FLOW_DATA_GB").map_or(20, |text| text.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
     for (name, most, seconds) in pass(folder.path(), gigabytes * 1_000_000_000 / 8192) {

@@ -57,11 +57,16 @@ pub fn write_columns_parquet(dataset: &Dataset, path: &Path) -> Result<()> {
     let rows = length(dataset)?;
     let failed = |error: ParquetError| Error::invalid(path, format!("cannot be written: {error}"));
     let file = File::create(path).map_err(Error::io("create", path))?;
-    let fields: Vec<Arc<Type>> =
-        dataset.variables().iter().map(|v| schema(v).map(Arc::new)).collect::<ParquetResult<_>>().map_err(failed)?;
+    let fields: Vec<Arc<Type>> = dataset
+        .variables()
+        .iter()
+        .map(|v| schema(v).map(Arc::new))
+        .collect::<ParquetResult<_>>()
+        .map_err(failed)?;
     let schema = Type::group_type_builder("schema").with_fields(fields).build().map_err(failed)?;
     let properties = WriterProperties::builder().set_created_by("flow".to_owned()).build();
-    let mut writer = SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties)).map_err(failed)?;
+    let mut writer =
+        SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties)).map_err(failed)?;
     for rows in groups(rows) {
         let columns = read(dataset, rows)?;
         let mut group = writer.next_row_group().map_err(failed)?;
@@ -135,8 +140,9 @@ fn cell(line: &mut String, column: &Values, row: usize) {
         // A missing number is an empty cell.
         Values::F32(v) if v[row].is_nan() => Ok(()),
         Values::F64(v) if v[row].is_nan() => Ok(()),
-        Values::F32(v) => write!(line, "{}", v[row]),
-        Values::F64(v) => write!(line, "{}", v[row]),
+        // With a point, so that the column is read as one of numbers and not of integers.
+        Values::F32(v) => write!(line, "{:?}", v[row]),
+        Values::F64(v) => write!(line, "{:?}", v[row]),
     };
 }
 
@@ -147,7 +153,8 @@ fn schema(variable: &Variable) -> ParquetResult<Type> {
         DType::F32 => Physical::FLOAT,
         DType::F64 => Physical::DOUBLE,
     };
-    let builder = Type::primitive_type_builder(&variable.name, physical).with_repetition(Repetition::REQUIRED);
+    let builder =
+        Type::primitive_type_builder(&variable.name, physical).with_repetition(Repetition::REQUIRED);
     match variable.dtype {
         DType::U8 => builder
             .with_logical_type(Some(LogicalType::integer(8, false)))

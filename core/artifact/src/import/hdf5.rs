@@ -47,7 +47,8 @@ pub(super) fn open(path: &Path) -> Result<Opened> {
     let root = file.root_group().map_err(&failed)?;
     let mut found = Vec::new();
     walk(&root, "", 0, &mut found).map_err(&failed)?;
-    let scales: HashMap<u64, &str> = found.iter().map(|(name, data, _)| (data.address(), name.as_str())).collect();
+    let scales: HashMap<u64, &str> =
+        found.iter().map(|(name, data, _)| (data.address(), name.as_str())).collect();
     let (mut sources, mut kept) = (Vec::new(), Vec::new());
     for (at, (name, data, group)) in found.iter().enumerate() {
         let attributes = data.attributes();
@@ -151,7 +152,8 @@ fn dims(
     let entry = 4 + usize::from(group.offset_size()) + 4;
     let mut names = Vec::new();
     for reference in list.raw_data.chunks_exact(entry).take(data.ndim()) {
-        let references = data.resolve_vlen_reference_bytes(reference, usize::from(group.offset_size())).ok()?;
+        let references =
+            data.resolve_vlen_reference_bytes(reference, usize::from(group.offset_size())).ok()?;
         let addresses = read_object_references(&references, group.offset_size()).ok()?;
         names.push(leaf(scales.get(addresses.first()?)?).to_owned());
     }
@@ -159,10 +161,17 @@ fn dims(
     (names.len() == data.ndim() && distinct).then_some(names)
 }
 
-fn source(path: &Path, name: &str, data: &Dataset, attributes: &[Attribute], dims: Option<Vec<String>>) -> Source {
+fn source(
+    path: &Path,
+    name: &str,
+    data: &Dataset,
+    attributes: &[Attribute],
+    dims: Option<Vec<String>>,
+) -> Source {
     let matlab = class(attributes);
     let numbers = numbers(data.dtype());
-    let mut shape: Vec<usize> = data.shape().iter().map(|n| usize::try_from(*n).unwrap_or(usize::MAX)).collect();
+    let mut shape: Vec<usize> =
+        data.shape().iter().map(|n| usize::try_from(*n).unwrap_or(usize::MAX)).collect();
     if matlab.is_some() {
         shape.reverse();
         shape = super::matlab::without_ones(&shape);
@@ -243,7 +252,9 @@ impl<const N: usize> H5Type for Raw<N> {
 
     fn from_bytes(bytes: &[u8], _: &Datatype) -> Result<Self, hdf5_reader::error::Error> {
         let bytes = bytes.first_chunk().copied();
-        bytes.map(Self).ok_or_else(|| hdf5_reader::error::Error::InvalidData("an element is cut short".into()))
+        bytes
+            .map(Self)
+            .ok_or_else(|| hdf5_reader::error::Error::InvalidData("an element is cut short".into()))
     }
 
     fn element_size(_: &Datatype) -> usize {
@@ -266,7 +277,8 @@ impl Hierarchy {
     fn read_sized<const N: usize>(&self, at: usize, source: &Source, to: Sink<'_>) -> Result<()> {
         let data = &self.datasets[at];
         let failed = |error| super::hdf5::failed(&source.path)(error);
-        let bytes = |values: Vec<Raw<N>>| values.into_iter().flat_map(|Raw(bytes)| bytes).collect::<Vec<u8>>();
+        let bytes =
+            |values: Vec<Raw<N>>| values.into_iter().flat_map(|Raw(bytes)| bytes).collect::<Vec<u8>>();
         if source.shape.contains(&0) {
             return Ok(());
         }

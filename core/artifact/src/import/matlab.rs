@@ -91,13 +91,12 @@ impl Form for Mat {
         // Numbers may be stored in fewer bytes than their type has.
         let (kind, _, small) = element.tag(source)?;
         let of = Type::of_matlab(kind).ok_or_else(|| source.invalid("of values of an unknown type"))?;
-        let as_stored = Source {
-            numbers: Numbers { of, big_endian: self.big_endian },
-            ..source.clone()
-        };
+        let as_stored = Source { numbers: Numbers { of, big_endian: self.big_endian }, ..source.clone() };
         let dtype = source.numbers.dtype();
         let cast = &mut |values: crate::Values| {
-            to(values.cast(dtype).map_err(|x| source.invalid(&format!("with the number {x}, which is too large")))?)
+            to(values
+                .cast(dtype)
+                .map_err(|x| source.invalid(&format!("with the number {x}, which is too large")))?)
         };
         match small {
             Some(bytes) => as_stored.stream_from(&bytes[..], true, cast),

@@ -156,11 +156,7 @@ impl Import {
     ///
     /// # Errors
     /// When there is no such array, its values cannot be read, or those of `to`.
-    pub fn read(
-        &mut self,
-        wanted: &[usize],
-        to: &mut dyn FnMut(usize, Values) -> Result<()>,
-    ) -> Result<()> {
+    pub fn read(&mut self, wanted: &[usize], to: &mut dyn FnMut(usize, Values) -> Result<()>) -> Result<()> {
         let Opened { sources, form, .. } = &mut self.opened;
         for &at in wanted {
             let source = sources.get(at).ok_or_else(|| Error::request("no array has this number"))?;

@@ -203,9 +203,9 @@ fn header(from: &mut impl Read, path: &Path, name: &str) -> Result<Header> {
     let shape: Option<Vec<usize>> = lengths.map(|part| part.parse().ok()).collect();
     let shape = shape.ok_or_else(|| bad("whose shape cannot be read"))?;
     let numbers = Numbers::of_numpy(kind);
-    let problem = numbers.is_none().then(|| {
-        format!("with elements of type `{kind}`; numbers of up to 8 bytes and booleans are read")
-    });
+    let problem = numbers
+        .is_none()
+        .then(|| format!("with elements of type `{kind}`; numbers of up to 8 bytes and booleans are read"));
     let source = Source {
         path: path.to_owned(),
         name: name.to_owned(),

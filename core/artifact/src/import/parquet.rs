@@ -134,9 +134,14 @@ impl Form for Table {
             let group = self.reader.get_row_group(group).map_err(failed)?;
             let unsigned = source.numbers.of == Type::I64;
             match group.get_column_reader(at).map_err(failed)? {
-                ColumnReader::BoolColumnReader(mut column) => {
-                    self.column(at, &mut column, source, to, |v| if *v { 1 } else { 0 }, |v| f64::from(u8::from(*v)))
-                }
+                ColumnReader::BoolColumnReader(mut column) => self.column(
+                    at,
+                    &mut column,
+                    source,
+                    to,
+                    |v| if *v { 1 } else { 0 },
+                    |v| f64::from(u8::from(*v)),
+                ),
                 ColumnReader::Int32ColumnReader(mut column) => {
                     let wide = |v: &i32| if unsigned { i64::from(v.cast_unsigned()) } else { i64::from(*v) };
                     self.column(at, &mut column, source, to, wide, |v| wide(v) as f64)
@@ -189,9 +194,15 @@ impl Table {
                     } else {
                         (0..records).map(|_| next()).collect()
                     };
-                    if dtype == DType::F64 { Values::F64(all) } else { Values::F32(all.iter().map(|v| *v as f32).collect()) }
+                    if dtype == DType::F64 {
+                        Values::F64(all)
+                    } else {
+                        Values::F32(all.iter().map(|v| *v as f32).collect())
+                    }
                 }
-                _ if gaps => return Err(source.invalid("with missing values, which its statistics do not tell")),
+                _ if gaps => {
+                    return Err(source.invalid("with missing values, which its statistics do not tell"));
+                }
                 DType::U8 => Values::U8(values.iter().map(|v| whole(v) as u8).collect()),
                 DType::I32 => Values::I32(values.iter().map(|v| whole(v) as i32).collect()),
                 DType::I64 => Values::I64(values.iter().map(whole).collect()),

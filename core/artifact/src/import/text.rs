@@ -85,7 +85,8 @@ pub(super) fn open(path: &Path) -> Result<Opened> {
         return Err(wrong("it has names of columns but no rows, which would tell their types".to_owned()));
     }
     let columns = guesses.iter().map(|guess| guess.cells().ok()).collect();
-    let sources = names.into_iter().zip(&guesses).map(|(name, guess)| source(path, name, rows, guess)).collect();
+    let sources =
+        names.into_iter().zip(&guesses).map(|(name, guess)| source(path, name, rows, guess)).collect();
     let form = Box::new(Text { path: path.to_owned(), separator, header, columns });
     Ok(Opened { attributes: Vec::new(), sources, form })
 }
@@ -113,7 +114,11 @@ fn source(path: &Path, name: String, rows: usize, guess: &Guess) -> Source {
 
 impl Guess {
     fn new() -> Self {
-        Self { could: vec![Cells::Whole, Cells::Number, Cells::Flag, Cells::Moment], gaps: false, other: None }
+        Self {
+            could: vec![Cells::Whole, Cells::Number, Cells::Flag, Cells::Moment],
+            gaps: false,
+            other: None,
+        }
     }
 
     fn see(&mut self, cell: &str, line: usize) {
@@ -133,7 +138,9 @@ impl Guess {
             return Ok(Cells::Number);
         }
         self.could.first().copied().ok_or_else(|| match &self.other {
-            Some((cell, line)) => format!("with the text `{cell}` on line {line}, which a dataset cannot hold"),
+            Some((cell, line)) => {
+                format!("with the text `{cell}` on line {line}, which a dataset cannot hold")
+            }
             None => "of text, which a dataset cannot hold".to_owned(),
         })
     }
@@ -215,7 +222,8 @@ impl Text {
     ) -> Result<()> {
         let mut records = records(&self.path, self.separator)?;
         let mut record = Record::default();
-        let wrong = |problem: String| Error::invalid(&self.path, format!("cannot be read as a table: {problem}"));
+        let wrong =
+            |problem: String| Error::invalid(&self.path, format!("cannot be read as a table: {problem}"));
         if self.header {
             records.next(&mut record).map_err(wrong)?;
         }
@@ -226,8 +234,9 @@ impl Text {
                 csv::check_len(&record, self.columns.len()).map_err(wrong)?;
                 let cells: Vec<&str> = record.cells().collect();
                 for (at, values) in columns.iter_mut() {
-                    self.push(*at, cells[*at], values)
-                        .ok_or_else(|| wrong(format!("line {} has changed while it was read", record.line)))?;
+                    self.push(*at, cells[*at], values).ok_or_else(|| {
+                        wrong(format!("line {} has changed while it was read", record.line))
+                    })?;
                 }
                 held += 1;
             }

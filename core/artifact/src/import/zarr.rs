@@ -150,7 +150,6 @@ fn source(
 /// An array, or the reason why it is not read, as the end of a sentence.
 type Read = Result<Result<(Source, Layout), String>>;
 
-
 fn version_3(group: &Path, name: &str) -> Read {
     let folder = group.join(name);
     let document = json(&folder.join("zarr.json"))?;

@@ -51,5 +51,9 @@ impl Operation for Concat {
 /// How a message calls a dataset.
 fn name(at: usize, input: &Input) -> String {
     let axes: Vec<String> = input.coordinates.iter().map(|(axis, value)| format!("{axis}={value}")).collect();
-    if axes.is_empty() { format!("dataset {}", at + 1) } else { format!("the dataset of {}", axes.join(", ")) }
+    if axes.is_empty() {
+        format!("dataset {}", at + 1)
+    } else {
+        format!("the dataset of {}", axes.join(", "))
+    }
 }

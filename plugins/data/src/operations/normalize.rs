@@ -57,9 +57,15 @@ impl Operation for Normalize {
         Spec::new("normalize", 1, "Scales variables to mean 0 and deviation 1, or to 0 to 1, and back.")
             .doc(DOC)
             .input(Port::new("data", Kind::Dataset, "The dataset."))
-            .input(Port::new("statistics", Kind::Metrics, "Of other data, to scale as those were.").optional())
+            .input(
+                Port::new("statistics", Kind::Metrics, "Of other data, to scale as those were.").optional(),
+            )
             .output(Port::new("data", Kind::Dataset, "The dataset, scaled."))
-            .output(Port::new("statistics", Kind::Metrics, "For each variable: `offset`, `scale` and `units`."))
+            .output(Port::new(
+                "statistics",
+                Kind::Metrics,
+                "For each variable: `offset`, `scale` and `units`.",
+            ))
             .tolerance(1e-12)
     }
 
@@ -77,7 +83,9 @@ impl Operation for Normalize {
         let total = size(data.variables());
         let scalings = if let Some(input) = context.optional_input("statistics") {
             if params.method.is_some() {
-                return Err(Error::bad_input("both `statistics` and a `method` are given: which of them counts?"));
+                return Err(Error::bad_input(
+                    "both `statistics` and a `method` are given: which of them counts?",
+                ));
             }
             let value = Value::Object(read_metrics(&input.path)?);
             let mut known: Scalings = serde_json::from_value(value).map_err(|error| {

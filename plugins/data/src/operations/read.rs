@@ -110,11 +110,15 @@ impl Operation for Read {
     type Params = ReadParams;
 
     fn spec(&self) -> Spec {
-        Spec::new("read", 1, "Reads NetCDF, HDF5, Zarr, NumPy, MATLAB, Parquet and CSV files, and checks them.")
-            .doc(DOC)
-            .input(Port::new("file", Kind::File, "The file to read.").optional())
-            .input(Port::new("folder", Kind::Folder, "The Zarr folder to read, instead of a file.").optional())
-            .output(Port::new("data", Kind::Dataset, "The variables that were read."))
+        Spec::new(
+            "read",
+            1,
+            "Reads NetCDF, HDF5, Zarr, NumPy, MATLAB, Parquet and CSV files, and checks them.",
+        )
+        .doc(DOC)
+        .input(Port::new("file", Kind::File, "The file to read.").optional())
+        .input(Port::new("folder", Kind::Folder, "The Zarr folder to read, instead of a file.").optional())
+        .output(Port::new("data", Kind::Dataset, "The variables that were read."))
     }
 
     fn check(&self, params: &ReadParams) -> Vec<ParamProblem> {

@@ -56,7 +56,9 @@ impl Cut {
     fn keep(&self) -> Result<Keep, String> {
         let steps = self.start.is_some() || self.end.is_some() || self.step.is_some();
         match (&self.places, steps, self.within) {
-            (Some(places), false, None) if places.is_sorted_by(|a, b| a < b) => Ok(Keep::Places(places.clone())),
+            (Some(places), false, None) if places.is_sorted_by(|a, b| a < b) => {
+                Ok(Keep::Places(places.clone()))
+            }
             (Some(_), false, None) => Err("places must be in rising order, each once".to_owned()),
             (None, true, None) => Ok(Keep::Steps(self.start.unwrap_or(0), self.end, self.step.unwrap_or(1))),
             (None, false, Some((low, high))) if low <= high => Ok(Keep::Within(low, high)),

@@ -110,8 +110,12 @@ impl Operation for Split {
             return problem("shares", "at least one share must be more than 0");
         }
         match (params.by, &params.variable) {
-            (Rule::Group | Rule::Time, None) => problem("variable", "which variable tells groups or times apart?"),
-            (Rule::Random, Some(_)) => problem("variable", "chance needs no variable; `by: group` or `by: time` do"),
+            (Rule::Group | Rule::Time, None) => {
+                problem("variable", "which variable tells groups or times apart?")
+            }
+            (Rule::Random, Some(_)) => {
+                problem("variable", "chance needs no variable; `by: group` or `by: time` do")
+            }
             _ => Vec::new(),
         }
     }
@@ -132,7 +136,8 @@ impl Operation for Split {
             Rule::Group => By::Group(variable, params.seed),
             Rule::Time => By::Order(variable),
         };
-        let named: Vec<(&str, f64)> = params.shares.all().into_iter().filter(|(_, share)| *share > 0.0).collect();
+        let named: Vec<(&str, f64)> =
+            params.shares.all().into_iter().filter(|(_, share)| *share > 0.0).collect();
         let shares: Vec<f64> = named.iter().map(|(_, share)| *share).collect();
         let places = split(&data, &params.dim, &shares, by).map_err(told)?;
         let mut counts = BTreeMap::new();

@@ -1,6 +1,8 @@
 //! `data/write`.
 
-use flow_plugin::artifact::export::{copy, write_columns_csv, write_columns_parquet, write_netcdf, write_npy, write_npz};
+use flow_plugin::artifact::export::{
+    copy, write_columns_csv, write_columns_parquet, write_netcdf, write_npy, write_npz,
+};
 use flow_plugin::schemars::{self, JsonSchema};
 use flow_plugin::serde::{Deserialize, Serialize};
 use flow_plugin::{Context, Kind, Operation, Port, Result, Spec};

@@ -78,17 +78,25 @@ fn arrays_in_fortran_order_and_groups_of_hdf5() {
 
 #[test]
 fn tables_keep_the_types_of_their_columns() {
-    let wanted = json!({ "variables": { "id": {}, "depth": {}, "small": {}, "gaps": {}, "ok": {}, "when": {} } });
+    let wanted =
+        json!({ "variables": { "id": {}, "depth": {}, "small": {}, "gaps": {}, "ok": {}, "when": {} } });
     for name in ["table.parquet", "table.csv"] {
         let (_folder, data) = read(name, wanted.clone());
         assert_eq!(data.read::<i64>("id").unwrap(), [1, 2, 3], "{name}");
         assert_eq!(data.read_wide("small").unwrap(), [1.0, 2.0, 255.0], "{name}");
         for (column, values) in [("depth", [0.5, f64::NAN, 2.5]), ("gaps", [1.0, f64::NAN, 3.0])] {
             let found = data.read::<f64>(column).unwrap();
-            assert!(found.iter().zip(&values).all(|(a, b)| a == b || a.is_nan() && b.is_nan()), "{name}: {found:?}");
+            assert!(
+                found.iter().zip(&values).all(|(a, b)| a == b || a.is_nan() && b.is_nan()),
+                "{name}: {found:?}"
+            );
         }
         assert_eq!(data.read::<u8>("ok").unwrap(), [1, 0, 1], "{name}");
-        assert_eq!(data.read::<f64>("when").unwrap(), [946_684_800.0, 946_814_400.0, 946_857_600.0], "{name}");
+        assert_eq!(
+            data.read::<f64>("when").unwrap(),
+            [946_684_800.0, 946_814_400.0, 946_857_600.0],
+            "{name}"
+        );
         assert_eq!(data.variable("when").unwrap().units, "s");
         assert_eq!(data.variable("id").unwrap().dims, ["row"]);
     }
@@ -122,7 +130,10 @@ fn what_is_not_read_is_said_with_the_variable() {
     let error = refused("zstd.parquet", json!({ "variables": { "id": {} } }));
     assert!(error.contains("`id`") && error.contains("compression=\"snappy\""), "{error}");
     let error = refused("classic.nc", json!({ "variables": { "heigth": {} } }));
-    assert!(error.contains("there is no variable `heigth`; the file has `count`, `gravity`, `height`"), "{error}");
+    assert!(
+        error.contains("there is no variable `heigth`; the file has `count`, `gravity`, `height`"),
+        "{error}"
+    );
     assert!(refused("make.py", json!({})).contains("cannot be read as a table"));
 }
 
@@ -143,7 +154,10 @@ fn what_is_declared_is_checked() {
         assert!(error.contains(expected), "{declared}: {error}");
     }
     let error = refused("classic.nc", json!({ "dims": { "lat": "y" } }));
-    assert!(error.contains("there is no dimension `lat`; the file has `r`, `sample`, `string5`, `z`"), "{error}");
+    assert!(
+        error.contains("there is no dimension `lat`; the file has `r`, `sample`, `string5`, `z`"),
+        "{error}"
+    );
     let both = run(&Read, &[], json!({})).1.map(|_| ()).unwrap_err();
     assert!(both.message.contains("neither `file` nor `folder`"));
 }

@@ -5,6 +5,7 @@ use flow_plugin::artifact::figure::Figures;
 use flow_plugin::artifact::metrics::read_metrics;
 use flow_plugin::artifact::table::{Column, Table};
 use flow_plugin::serde_json::json;
+use flow_plugin::testing::Fingerprint;
 
 use super::super::{Concat, Describe, Normalize, Read, Select, Split, Write};
 use super::*;
@@ -60,15 +61,22 @@ fn groups_stay_together_and_times_stay_in_order() {
     assert_eq!(x.len(), 10);
     assert!(groups[0].iter().all(|group| !groups[1].contains(group)), "{groups:?}");
     // Times fall from 9 to 1, the last two are equal: the latest come last.
-    let (_b, found) = folder(json!({ "by": "time", "variable": "time", "shares": { "train": 0.1, "test": 0.9 } }));
+    let (_b, found) =
+        folder(json!({ "by": "time", "variable": "time", "shares": { "train": 0.1, "test": 0.9 } }));
     let found = found.unwrap();
     let time = |name| Dataset::open(found.output(name)).unwrap().read::<f64>("time").unwrap();
     assert_eq!(time("train"), [1.0, 1.0]);
     assert_eq!(time("test"), [9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0]);
     let error = |params| split(params).map(|_| ()).unwrap_err().to_string();
     assert!(error(json!({ "by": "group" })).contains("variable: which variable"));
-    assert!(error(json!({ "dim": "row" })).contains("no variable has the dimension `row`; there are `point`, `sample`"));
-    assert!(error(json!({ "by": "group", "variable": "x" })).contains("(sample, point); one along `sample` alone"));
+    assert!(
+        error(json!({ "dim": "row" }))
+            .contains("no variable has the dimension `row`; there are `point`, `sample`")
+    );
+    assert!(
+        error(json!({ "by": "group", "variable": "x" }))
+            .contains("(sample, point); one along `sample` alone")
+    );
     assert!(error(json!({ "shares": { "train": 1, "test": 0.01 } })).contains("is nothing at all"));
 }
 
@@ -81,7 +89,8 @@ fn what_is_split_and_joined_again_is_what_was_there() {
         json!({ "by": "time", "variable": "time", "shares": { "train": 1, "test": 1 } }),
     );
     let found = found.unwrap();
-    let data = [("data", Kind::Dataset, found.output("test")), ("data", Kind::Dataset, found.output("train"))];
+    let data =
+        [("data", Kind::Dataset, found.output("test")), ("data", Kind::Dataset, found.output("train"))];
     let (_b, joined) = dataset(&Concat, &data, json!({}), "data");
     assert_eq!(of(Kind::Dataset, joined.path()).unwrap().digest, of(Kind::Dataset, &path).unwrap().digest);
     // A new dimension: every dataset is a place of it, coordinates stay.
@@ -91,7 +100,10 @@ fn what_is_split_and_joined_again_is_what_was_there() {
     assert_eq!(stacked.variable("x").unwrap().dims, ["run", "sample", "point"]);
     assert_eq!(stacked.variable("point").unwrap().dims, ["point"]);
     let error = problem(&Concat, &data, json!({ "dim": "point" }));
-    assert!(error.contains("`x` has dimensions (sample, point): it can be joined along the first one only"), "{error}");
+    assert!(
+        error.contains("`x` has dimensions (sample, point): it can be joined along the first one only"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -104,19 +116,26 @@ fn datasets_that_do_not_fit_together_are_not_joined() {
         writer.finish().unwrap();
         path
     };
-    let [a, b] = [("a", "m"), ("b", "km")]
-        .map(|(name, units)| other(name, &Variable::new::<f32>("x", &["sample"], &[2], units, ""), &[1.0, 2.0]));
+    let [a, b] = [("a", "m"), ("b", "km")].map(|(name, units)| {
+        other(name, &Variable::new::<f32>("x", &["sample"], &[2], units, ""), &[1.0, 2.0])
+    });
     let error = |one: &Path, two: &Path| {
         problem(&Concat, &[("data", Kind::Dataset, one), ("data", Kind::Dataset, two)], json!({}))
     };
     let units = error(&a, &b);
-    assert!(units.contains("`x` is f32 (sample: 2) in m in dataset 1, but f32 (sample: 2) in km in dataset 2"), "{units}");
+    assert!(
+        units.contains("`x` is f32 (sample: 2) in m in dataset 1, but f32 (sample: 2) in km in dataset 2"),
+        "{units}"
+    );
     assert!(error(&a, &path).contains("dataset 1 lacks `group`, `mask`, `point`, `time`"));
     // What does not grow must be the same in all.
     let (_c, cut) = dataset(&Select, &[("data", Kind::Dataset, &path)], json!({}), "data");
     std::fs::write(cut.path().join("mask/c.0"), [1_u8, 1, 1]).unwrap();
     let mask = error(&path, cut.path());
-    assert!(mask.contains("`mask` has no dimension `sample` and other values in dataset 1 than in dataset 2"), "{mask}");
+    assert!(
+        mask.contains("`mask` has no dimension `sample` and other values in dataset 1 than in dataset 2"),
+        "{mask}"
+    );
 }
 
 #[test]
@@ -144,7 +163,9 @@ fn places_are_chosen_by_number_and_by_coordinate() {
     assert!(error(json!({ "dims": { "point": { "places": [3] } } })).contains("has no place 3: it has 3"));
     assert!(error(json!({ "dims": { "point": { "within": [5, 6] } } })).contains("nothing of the 3 places"));
     assert!(error(json!({ "dims": { "sample": { "within": [0, 1] } } })).contains("are `group`, `time`"));
-    assert!(error(json!({ "dims": { "point": { "places": [1, 0] } } })).contains("dims.point: places must be"));
+    assert!(
+        error(json!({ "dims": { "point": { "places": [1, 0] } } })).contains("dims.point: places must be")
+    );
     assert!(error(json!({ "dims": { "point": {} } })).contains("is needed"));
 }
 
@@ -168,7 +189,8 @@ fn scaling_is_undone_by_its_statistics() {
     assert!(x.iter().enumerate().all(|(i, v)| (v - i as f32).abs() < 1e-5), "{x:?}");
     // The same statistics on other data: not its own mean.
     let (_c, first) = dataset(&Select, &[input], json!({ "dims": { "sample": { "end": 1 } } }), "data");
-    let (_d, same) = dataset(&Normalize, &[("data", Kind::Dataset, first.path()), statistics], json!({}), "data");
+    let (_d, same) =
+        dataset(&Normalize, &[("data", Kind::Dataset, first.path()), statistics], json!({}), "data");
     assert_eq!(same.read::<f32>("x").unwrap(), data.read_rows::<f32>("x", 0..1).unwrap());
     let (_e, range) = dataset(&Normalize, &[input], json!({ "method": "range" }), "data");
     let found = range.statistics("time").unwrap();
@@ -232,10 +254,38 @@ fn what_is_written_is_read_as_the_same() {
     assert!(error.contains("`mask` cannot be a column of a table: its dimensions are point"), "{error}");
     let (_c, columns) = dataset(&Select, &input, json!({ "variables": ["group", "time"] }), "data");
     for format in ["csv", "parquet"] {
-        let (_d, written) = run(&Write, &[("data", Kind::Dataset, columns.path())], json!({ "format": format }));
+        let (_d, written) =
+            run(&Write, &[("data", Kind::Dataset, columns.path())], json!({ "format": format }));
         let written = written.unwrap();
         let (_e, read) = dataset(&Read, &[("file", Kind::File, written.output("file"))], json!({}), "data");
         assert_eq!(read.read_wide("group").unwrap(), columns.read_wide("group").unwrap(), "{format}");
         assert_eq!(read.read::<f64>("time").unwrap(), columns.read::<f64>("time").unwrap(), "{format}");
     }
+}
+
+#[test]
+fn results_change_only_with_the_version() {
+    let (_folder, path) = start();
+    let input = [("data", Kind::Dataset, path.as_path())];
+    let stored = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stored");
+    let (_a, split) = run(&Split, &input, json!({ "shares": { "train": 1, "test": 1 }, "seed": 1 }));
+    let mut found = Fingerprint::default();
+    found.dataset(split.unwrap().output("train"));
+    found.compare(&Split, 0.0, &stored);
+    let (_b, scaled) = run(&Normalize, &input, json!({}));
+    let mut found = Fingerprint::default();
+    found.dataset(scaled.unwrap().output("data"));
+    found.compare(&Normalize, 1e-12, &stored);
+    let (_c, read) = dataset(
+        &Read,
+        &[("file", Kind::File, &files().join("packed4.nc"))],
+        json!({ "variables": {
+        "h": { "from": "height", "convert": "mm" }, "count": {} } }),
+        "data",
+    );
+    let mut found = Fingerprint::default();
+    // The one missing value is no number to compare.
+    found.values("h", &read.read_wide("h").unwrap()[1..]);
+    found.values("count", &read.read_wide("count").unwrap());
+    found.compare(&Read, 1e-12, &stored);
 }
