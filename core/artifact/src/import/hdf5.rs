@@ -31,6 +31,9 @@ const NO_VARIABLE: &str = "This is a netCDF dimension but not a netCDF variable"
 /// Chunks that are kept unpacked, in bytes.
 const CACHE: usize = 64 << 20;
 
+/// The most bytes that are read at once, whatever the file says: for MATLAB's arrays, which are turned round.
+const LARGEST: usize = 2 << 30;
+
 /// An open file.
 struct Hierarchy {
     datasets: Vec<Dataset>,
@@ -42,7 +45,7 @@ struct Hierarchy {
 pub(super) fn open(path: &Path) -> Result<Opened> {
     let failed = failed(path);
     let storage = FileStorage::open(path).map_err(&failed)?;
-    let options = OpenOptions::default().with_chunk_cache_bytes(CACHE);
+    let options = OpenOptions::default().with_chunk_cache_bytes(CACHE).with_max_read_bytes(LARGEST);
     let file = Hdf5File::from_storage_with_options(Arc::new(storage), options).map_err(&failed)?;
     let root = file.root_group().map_err(&failed)?;
     let mut found = Vec::new();

@@ -160,7 +160,7 @@ impl Cells {
 
 /// Numbers, and how programs write those that are not finite or not there.
 fn number(cell: &str) -> Option<f64> {
-    csv::number(cell).or_else(|| match cell {
+    csv::number(cell).or(match cell {
         "nan" | "NaN" | "NA" | "N/A" | "null" => Some(f64::NAN),
         "inf" | "Inf" | "Infinity" | "+inf" => Some(f64::INFINITY),
         "-inf" | "-Inf" | "-Infinity" => Some(f64::NEG_INFINITY),
@@ -207,7 +207,7 @@ impl Form for Text {
     ) -> Result<()> {
         for part in wanted.chunks(AT_ONCE) {
             let none = |at: &usize| (*at, Values::none(sources[*at].numbers.dtype()));
-            self.pass(&mut part.iter().map(none).collect(), to)?;
+            self.pass(&mut part.iter().map(none).collect::<Vec<_>>(), to)?;
         }
         Ok(())
     }
@@ -217,7 +217,7 @@ impl Text {
     /// Goes through the file once, for some of its columns.
     fn pass(
         &self,
-        columns: &mut Vec<(usize, Values)>,
+        columns: &mut [(usize, Values)],
         to: &mut dyn FnMut(usize, Values) -> Result<()>,
     ) -> Result<()> {
         let mut records = records(&self.path, self.separator)?;

@@ -104,7 +104,18 @@ Connect a file, or a folder for Zarr; the form is found by content, not by name:
 
 Booleans become `u8`, small integers `i32`, larger ones `i64`; moments of tables become seconds since 1970. Columns \
 and arrays of text are not read: they are an error when they are asked for. Columns of tables have the dimension \
-`row`; arrays whose dimensions have no names get `NAME_0`, `NAME_1`. Larger files than fit into memory are fine.";
+`row`; arrays whose dimensions have no names get `NAME_0`, `NAME_1`. Larger files than fit into memory are fine.
+
+| of a variable | meaning |
+| --- | --- |
+| `from` | its name in the file, if that is another |
+| `dims` | its dimensions in order: given where the file names none, checked where it does |
+| `units` | its units in the file: given where the file has none, checked where it does |
+| `convert` | the units to convert it to |
+| `dtype` | `u8`, `i32`, `i64`, `f32` or `f64`: every value must fit; only rounding to f32 is allowed |
+| `range` | `[smallest, largest]` value that may occur, after conversion |
+| `finite` | `true`: missing and infinite values are an error |
+| `long_name` | what it is, for axis labels |";
 
 impl Operation for Read {
     type Params = ReadParams;

@@ -1,6 +1,7 @@
 //! Files of other programs.
 
 use flow_plugin::artifact::DType;
+use flow_plugin::artifact::import::Import;
 use flow_plugin::serde_json::json;
 
 use super::super::Read;
@@ -182,4 +183,34 @@ fn units_names_and_types_are_set_as_declared() {
     let declared = Operation::outputs(&Read, &params, &[]).remove(0).variables;
     assert_eq!(declared.len(), 1);
     assert_eq!((declared[0].name.as_str(), declared[0].units.as_str()), ("h", "mm"));
+}
+
+#[test]
+fn damaged_files_are_errors_or_other_data_and_no_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("damaged");
+    for name in
+        ["netcdf4.nc", "packed4.nc", "h5py.h5", "matlab5.mat", "packed5.mat", "matlab73.mat", "table.csv"]
+    {
+        let whole = std::fs::read(files().join(name)).unwrap();
+        let try_one = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            let Ok(mut import) = Import::open(&path) else { return };
+            for (at, found) in import.arrays().iter().enumerate() {
+                if found.problem.is_none() {
+                    let _ = import.read(&[at], &mut |_, _| Ok(()));
+                }
+            }
+        };
+        for cut in (0..whole.len()).step_by(whole.len() / 60 + 1) {
+            try_one(&whole[..cut]);
+        }
+        for at in (0..whole.len()).step_by(whole.len() / 300 + 1) {
+            for flip in [0xff, 0x01] {
+                let mut bytes = whole.clone();
+                bytes[at] ^= flip;
+                try_one(&bytes);
+            }
+        }
+    }
 }
