@@ -7,6 +7,8 @@ pub(crate) fn builtin() -> Vec<Plugin> {
     vec![
         #[cfg(feature = "ccs")]
         flow_ccs::plugin(),
+        #[cfg(feature = "data")]
+        flow_data::plugin(),
         #[cfg(feature = "demo")]
         flow_demo::plugin(),
         flow_engine::exec::plugin(),

@@ -126,12 +126,9 @@ fn what_is_no_dataset_is_said() {
     let run = project.run(&[]);
     assert_eq!(run.counts()[2], 4);
     let (message, _) = error(&run, "text");
-    assert!(
-        message.contains("`data` is not a good dataset") && message.contains("neither NetCDF"),
-        "{message}"
-    );
+    assert!(message.contains("`data` is not a good dataset") && message.contains("but no rows"), "{message}");
     let (message, _) = error(&run, "hdf");
-    assert!(message.contains("format=\"NETCDF3_64BIT\""), "{message}");
+    assert!(message.contains("cannot be read as HDF5"), "{message}");
     let (message, hint) = error(&run, "ending");
     assert!(
         message.contains("did not write its output `data`") && hint.contains("data.npz` beside it"),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import netCDF4
 import numpy as np
+import pandas
 import pyarrow.parquet
 import safetensors.numpy
 import scipy.io
@@ -86,6 +87,15 @@ assert table == {"case": [1, 2], "error": [0.25, float("inf")], "name": ["a", "Ã
 with open(folder / "table.csv", newline="", encoding="utf-8") as text:
     rows = list(csv.reader(text))
 assert rows == [["case", "error", "name", "ok"], ["1", "0.25", "a", "true"], ["2", "inf", "Ã¼, \"b\"", "false"]], rows
+
+# Variables along one dimension, as columns.
+columns = {"id": ([2**40, -8, 9], "i8"), "mask": ([0, 255, 1], "u1"), "x": ([0.5, np.nan, 1e-30], "f4"),
+           "y": ([0.1, np.inf, -2.0], "f8")}
+for frame, exact in [(pandas.read_parquet(folder / "columns.parquet"), True), (pandas.read_csv(folder / "columns.csv"), False)]:
+    assert list(frame.columns) == list(columns), frame.columns
+    for name, (values, dtype) in columns.items():
+        assert np.array_equal(frame[name].to_numpy(dtype), np.array(values, dtype=dtype), equal_nan=dtype[0] == "f"), frame[name]
+        assert not exact or frame[name].dtype == dtype, frame[name].dtype
 
 # A model and metrics.
 weights = safetensors.numpy.load_file(folder / "model/model.safetensors")

@@ -4,6 +4,7 @@
 //! This crate knows files and folders only. It does not know operations, workflows or the store.
 
 pub mod compare;
+pub mod csv;
 pub mod dataset;
 pub mod digest;
 mod error;
@@ -19,7 +20,7 @@ pub mod table;
 mod tests;
 pub mod units;
 
-pub use dataset::{DType, Dataset, DatasetWriter, Element, Statistics, Stream, Variable};
+pub use dataset::{DType, Dataset, DatasetWriter, Element, Statistics, Stream, Values, Variable};
 pub use digest::Digest;
 pub use error::{Error, Result};
 pub use kind::Kind;

@@ -27,17 +27,21 @@
 //!
 //! [Zarr v3]: https://zarr-specs.readthedocs.io/en/latest/v3/core/index.html
 
+mod columns;
 mod read;
 mod statistics;
 #[cfg(test)]
 mod tests;
+mod values;
 mod write;
 mod zarr;
 
 use std::fmt;
 
+pub use columns::Columns;
 pub use read::Dataset;
 pub use statistics::Statistics;
+pub use values::Values;
 pub use write::{DatasetWriter, Stream};
 
 /// The largest chunk in bytes. A single row that is larger is a chunk by itself.

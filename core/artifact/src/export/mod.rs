@@ -1,5 +1,6 @@
 //! Datasets in the forms that other programs read.
 
+mod columns;
 mod netcdf;
 mod npy;
 mod zip;
@@ -9,6 +10,7 @@ use std::io;
 use std::path::Path;
 
 pub use self::zip::write_zip;
+pub use columns::{write_columns_csv, write_columns_parquet};
 pub use netcdf::write_netcdf;
 pub use npy::{write_npy, write_npz};
 

@@ -72,15 +72,24 @@ pub fn write_netcdf(dataset: &Dataset, path: &Path) -> Result<()> {
 }
 
 fn version(dataset: &Dataset) -> Result<Version> {
-    for variable in dataset.variables() {
+    for (at, variable) in dataset.variables().iter().enumerate() {
         let large = variable.len() as u64 * variable.dtype.size() as u64 >= 1 << 31;
-        let wide = variable.dtype == DType::I64
-            && dataset.read::<i64>(&variable.name)?.iter().any(|&n| i32::try_from(n).is_err());
-        if large || wide {
+        if large || (variable.dtype == DType::I64 && needs_64_bits(dataset, at)?) {
             return Ok(Version::Data64);
         }
     }
     Ok(Version::Offset64)
+}
+
+/// Whether some of a variable's 64-bit integers are beyond 32 bits.
+fn needs_64_bits(dataset: &Dataset, variable: usize) -> Result<bool> {
+    let mut wide = false;
+    dataset.pieces(variable, |bytes| {
+        let mut numbers = bytes.as_chunks::<8>().0.iter().map(|raw| i64::from_le_bytes(*raw));
+        wide |= numbers.any(|n| i32::try_from(n).is_err());
+        Ok(())
+    })?;
+    Ok(wide)
 }
 
 fn nc_type(dtype: DType, version: Version) -> (u32, u64) {

@@ -7,9 +7,8 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::numbers::{Numbers, Type};
-use super::rows::{Packing, Source};
-use crate::dataset::DatasetWriter;
-use crate::{Error, Result};
+use super::rows::{Packing, Sink, Source};
+use super::{Attributes, Error, Form, Opened, Result};
 
 const DIMENSION: u32 = 0x0a;
 const VARIABLE: u32 = 0x0b;
@@ -19,73 +18,76 @@ const CHAR: u32 = 2;
 /// The number of records of a file that is still being written.
 const STREAMING: u64 = 0xffff_ffff;
 
-/// An attribute in which programs write down when they ran: two equal files would not be.
-const HISTORY: &str = "history";
-
 /// A variable's place in the file.
-struct Found<'a> {
-    source: Source<'a>,
+struct Place {
     begin: u64,
     /// Bytes of a record of this variable with its padding, if it has records.
     record: Option<u64>,
 }
 
-/// Makes a dataset of a file.
-pub(super) fn read(from: &Path, to: &Path) -> Result<()> {
-    let mut file = File::open(from).map_err(Error::io("read", from))?;
-    let size = file.metadata().map_err(Error::io("read", from))?.len();
-    let (attributes, variables) = {
-        let mut header = Header { from: BufReader::new(&mut file), left: size, path: from, wide: false };
+/// An open file.
+struct Classic {
+    file: File,
+    size: u64,
+    places: Vec<Place>,
+    /// From one record to the next.
+    stride: u64,
+}
+
+/// Reads the header of a file.
+pub(super) fn open(path: &Path) -> Result<Opened> {
+    let mut file = File::open(path).map_err(Error::io("read", path))?;
+    let size = file.metadata().map_err(Error::io("read", path))?.len();
+    let (attributes, sources, places) = {
+        let mut header = Header { from: BufReader::new(&mut file), left: size, path, wide: false };
         header.read()?
     };
-    let mut writer = DatasetWriter::create(to)?;
-    for (name, value) in attributes.into_iter().filter(|(name, _)| name != HISTORY) {
-        writer.attribute(&name, value);
-    }
     // A file with one variable that grows has no padding between records.
-    let mut growing = variables.iter().filter(|variable| variable.record.is_some());
+    let mut growing = sources.iter().zip(&places).filter(|(_, place)| place.record.is_some());
     let stride = match (growing.next(), growing.next()) {
-        (Some(only), None) => only.source.row_bytes()? as u64,
-        _ => variables.iter().filter_map(|variable| variable.record).sum(),
+        (Some((only, _)), None) => only.row_bytes()? as u64,
+        _ => places.iter().filter_map(|place| place.record).fold(0, u64::saturating_add),
     };
-    for Found { source, begin, record } in &variables {
+    Ok(Opened { attributes, sources, form: Box::new(Classic { file, size, places, stride }) })
+}
+
+impl Form for Classic {
+    fn read(&mut self, at: usize, source: &Source, to: Sink<'_>) -> Result<()> {
+        let Place { begin, record } = self.places[at];
         let row = source.row_bytes()?;
-        let end = match record {
-            // The last record may lack its padding.
-            Some(_) => stride.checked_mul((source.shape[0] as u64).saturating_sub(1)),
-            None => (row as u64)
-                .checked_mul((source.shape.first().copied().unwrap_or(1) as u64).saturating_sub(1)),
-        };
-        let end = end.and_then(|last| begin.checked_add(last)?.checked_add(row as u64));
-        let empty = source.shape.contains(&0);
-        if !empty && end.is_none_or(|end| end > size) {
+        let rows = source.shape.first().copied().unwrap_or(1) as u64;
+        // The last record may lack its padding.
+        let step = if record.is_some() { self.stride } else { row as u64 };
+        let last = step.checked_mul(rows.saturating_sub(1)).and_then(|last| begin.checked_add(last));
+        let end = last.and_then(|last| last.checked_add(row as u64));
+        if !source.shape.contains(&0) && end.is_none_or(|end| end > self.size) {
             return Err(source.invalid("that is cut short"));
         }
         // Forwards only, and through a buffer: records may be a few bytes each.
-        let mut reader = BufReader::with_capacity(1 << 20, &mut file);
-        let mut position = reader.seek(SeekFrom::Start(*begin)).map_err(Error::io("read", from))?;
+        let mut reader = BufReader::with_capacity(1 << 20, &mut self.file);
+        let mut position = reader.seek(SeekFrom::Start(begin)).map_err(Error::io("read", &source.path))?;
         let mut done = 0_u64;
-        source.write(&mut writer, source.rows_at_once()?, |rows| {
+        let next = |rows: usize| {
             let mut bytes = vec![0; rows * row];
             let mut take = |at: u64, part: &mut [u8]| {
                 // Within the file, whose size fits.
                 let skip = at.cast_signed() - position.cast_signed();
                 position = at + part.len() as u64;
                 let read = reader.seek_relative(skip).and_then(|()| reader.read_exact(part));
-                read.map_err(Error::io("read", from))
+                read.map_err(Error::io("read", &source.path))
             };
             if record.is_some() {
                 for (number, part) in bytes.chunks_exact_mut(row.max(1)).enumerate() {
-                    take(begin + (done + number as u64) * stride, part)?;
+                    take(begin + (done + number as u64) * step, part)?;
                 }
             } else {
                 take(begin + done * row as u64, &mut bytes)?;
             }
             done += rows as u64;
             Ok(bytes)
-        })?;
+        };
+        source.stream(source.rows_at_once()?, next, to)
     }
-    writer.finish()
 }
 
 /// The header as it is read.
@@ -98,10 +100,8 @@ struct Header<'a, R> {
     wide: bool,
 }
 
-type Attributes = Vec<(String, Value)>;
-
-impl<'a, R: Read> Header<'a, R> {
-    fn read(&mut self) -> Result<(Attributes, Vec<Found<'a>>)> {
+impl<R: Read> Header<'_, R> {
+    fn read(&mut self) -> Result<(Attributes, Vec<Source>, Vec<Place>)> {
         let magic = self.bytes(4)?;
         let version = magic[3];
         if !matches!(version, 1 | 2 | 5) {
@@ -118,14 +118,16 @@ impl<'a, R: Read> Header<'a, R> {
             dims.push((name, self.count()?));
         }
         let attributes = self.attributes()?;
-        let mut found = Vec::new();
+        let (mut sources, mut places) = (Vec::new(), Vec::new());
         for _ in 0..self.list(VARIABLE)? {
-            found.push(self.variable(&dims, records, version)?);
+            let (source, place) = self.variable(&dims, records, version)?;
+            sources.push(source);
+            places.push(place);
         }
-        Ok((attributes, found))
+        Ok((attributes, sources, places))
     }
 
-    fn variable(&mut self, dims: &[(String, u64)], records: u64, version: u8) -> Result<Found<'a>> {
+    fn variable(&mut self, dims: &[(String, u64)], records: u64, version: u8) -> Result<(Source, Place)> {
         let name = self.name()?;
         let count = self.count()?;
         let (mut names, mut shape, mut grows) = (Vec::new(), Vec::new(), false);
@@ -152,6 +154,7 @@ impl<'a, R: Read> Header<'a, R> {
         let number =
             |key: &str| attributes.iter().find(|(name, _)| name == key).and_then(|(_, value)| value.as_f64());
         let unsigned = text("_Unsigned") == Some("true");
+        let mut problem = None;
         let of = match (kind, unsigned) {
             (1, false) => Type::I8,
             (1, true) | (7, _) => Type::U8,
@@ -164,15 +167,15 @@ impl<'a, R: Read> Header<'a, R> {
             (10, _) => Type::I64,
             (11, _) => Type::U64,
             (CHAR, _) => {
-                let problem = format!("has a variable `{name}` of text, which a dataset cannot hold");
-                return Err(self.bad(&problem));
+                problem = Some("of text, which a dataset cannot hold".to_owned());
+                Type::U8
             }
             (other, _) => {
                 return Err(self.bad(&format!("has a variable `{name}` of type {other}, which is not known")));
             }
         };
         let source = Source {
-            path: self.path,
+            path: self.path.to_owned(),
             name,
             dims: Some(names),
             shape,
@@ -184,9 +187,10 @@ impl<'a, R: Read> Header<'a, R> {
                 offset: number("add_offset"),
                 missing: number("_FillValue").or_else(|| number("missing_value")),
             },
+            problem,
         };
         let bytes = source.row_bytes()? as u64;
-        Ok(Found { source, begin, record: grows.then(|| bytes.next_multiple_of(4)) })
+        Ok((source, Place { begin, record: grows.then(|| bytes.next_multiple_of(4)) }))
     }
 
     fn attributes(&mut self) -> Result<Attributes> {
@@ -283,7 +287,7 @@ impl<'a, R: Read> Header<'a, R> {
 }
 
 /// By value: the format has one type of number for `1` and `1.0`, as programs have two.
-fn json(value: f64) -> Value {
+pub(super) fn json(value: f64) -> Value {
     /// Every whole number up to here is a double of its own.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if value.fract() == 0.0 && value.abs() < EXACT { Value::from(value as i64) } else { Value::from(value) }

@@ -9,10 +9,9 @@ use std::path::{Path, PathBuf};
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use super::numbers::Numbers;
-use super::rows::{Packing, Source};
-use crate::dataset::DatasetWriter;
-use crate::{Error, Result};
+use super::numbers::{Numbers, Type};
+use super::rows::{Packing, Sink, Source};
+use super::{Error, Form, Opened, Result};
 
 /// The longest header that is read. NumPy's own take some hundred bytes.
 const LONGEST: usize = 1 << 20;
@@ -75,8 +74,11 @@ impl Npz {
         let at = at.iter().find_map(|name| archive.index_for_name(name)).unwrap_or_default();
         let mut member = archive.by_index(at).map_err(failed(&self.path))?;
         let header = header(&mut member, &self.path, name)?;
+        if let Some(problem) = &header.source.problem {
+            return Err(header.source.invalid(problem));
+        }
         let shape = header.source.shape.clone();
-        let bytes = header.rest(&mut member)?;
+        let bytes = header.source.rest(&mut member, header.fortran)?;
         Ok(Array { shape, values: header.source.numbers.doubles(&bytes) })
     }
 
@@ -108,93 +110,67 @@ fn failed(path: &Path) -> impl FnOnce(ZipError) -> Error {
     }
 }
 
-/// All arrays of an archive as a dataset.
-pub(super) fn archive(from: &Path, to: &Path) -> Result<()> {
-    let mut archive = open(from)?;
-    let mut writer = DatasetWriter::create(to)?;
+/// Arrays of one or several files, which begin with a header each.
+struct Numpy {
+    path: PathBuf,
+    /// For each array: where it is in the archive, if the file is one.
+    members: Vec<Option<usize>>,
+}
+
+/// Reads the headers of all arrays of an archive.
+pub(super) fn open_archive(path: &Path) -> Result<Opened> {
+    let mut archive = open(path)?;
+    let (mut sources, mut members) = (Vec::new(), Vec::new());
     for at in 0..archive.len() {
-        let mut member = archive.by_index(at).map_err(failed(from))?;
+        let mut member = archive.by_index(at).map_err(failed(path))?;
         let name = member.name().to_owned();
         let Some(name) = name.strip_suffix(".npy") else {
             return Err(Error::invalid(
-                from,
+                path,
                 format!("holds `{name}`: an .npz archive consists of .npy files"),
             ));
         };
-        let header = header(&mut member, from, name)?;
-        header.write(&mut writer, member)?;
+        sources.push(header(&mut member, path, name)?.source);
+        members.push(Some(at));
     }
-    writer.finish()
+    let form = Box::new(Numpy { path: path.to_owned(), members });
+    Ok(Opened { attributes: Vec::new(), sources, form })
 }
 
-/// The array of a `.npy` file as a dataset with the one variable `data`.
-pub(super) fn single(from: &Path, to: &Path) -> Result<()> {
-    let mut file = BufReader::new(File::open(from).map_err(Error::io("read", from))?);
-    let mut writer = DatasetWriter::create(to)?;
-    let header = header(&mut file, from, "data")?;
-    header.write(&mut writer, file)?;
-    writer.finish()
+/// Reads the header of a `.npy` file, whose array is called `data`.
+pub(super) fn open_single(path: &Path) -> Result<Opened> {
+    let mut file = BufReader::new(File::open(path).map_err(Error::io("read", path))?);
+    let sources = vec![header(&mut file, path, "data")?.source];
+    let form = Box::new(Numpy { path: path.to_owned(), members: vec![None] });
+    Ok(Opened { attributes: Vec::new(), sources, form })
+}
+
+impl Form for Numpy {
+    fn read(&mut self, at: usize, source: &Source, to: Sink<'_>) -> Result<()> {
+        match self.members[at] {
+            Some(member) => {
+                let mut archive = open(&self.path)?;
+                let mut member = archive.by_index(member).map_err(failed(&self.path))?;
+                let header = header(&mut member, &self.path, &source.name)?;
+                header.source.stream_from(member, header.fortran, to)
+            }
+            None => {
+                let file = File::open(&self.path).map_err(Error::io("read", &self.path))?;
+                let mut file = BufReader::with_capacity(1 << 20, file);
+                let header = header(&mut file, &self.path, &source.name)?;
+                header.source.stream_from(file, header.fortran, to)
+            }
+        }
+    }
 }
 
 /// What stands before the values.
-struct Header<'a> {
-    source: Source<'a>,
+struct Header {
+    source: Source,
     fortran: bool,
 }
 
-impl Header<'_> {
-    fn write(&self, writer: &mut DatasetWriter, mut from: impl Read) -> Result<()> {
-        let row = self.source.row_bytes()?;
-        if self.fortran && self.source.shape.len() > 1 {
-            let bytes = self.rest(&mut from)?;
-            let mut at = 0;
-            return self.source.write(writer, self.source.rows_at_once()?, |rows| {
-                at += rows * row;
-                Ok(bytes[at - rows * row..at].to_vec())
-            });
-        }
-        let path = self.source.path;
-        self.source.write(writer, self.source.rows_at_once()?, |rows| {
-            let mut bytes = Vec::new();
-            // Not taken at its word: what is not there takes no memory.
-            let read = from.by_ref().take((rows * row) as u64).read_to_end(&mut bytes);
-            read.map_err(Error::io("read", path))?;
-            Ok(bytes)
-        })
-    }
-
-    /// All values in C order.
-    fn rest(&self, from: &mut impl Read) -> Result<Vec<u8>> {
-        let size = self.source.row_bytes()? * self.source.shape.first().copied().unwrap_or(1);
-        let mut bytes = Vec::new();
-        // Not taken at its word: what is not there takes no memory.
-        let read = from.take(size as u64).read_to_end(&mut bytes);
-        read.map_err(Error::io("read", self.source.path))?;
-        if bytes.len() != size {
-            return Err(self.source.invalid("that is cut short"));
-        }
-        let shape = &self.source.shape;
-        Ok(if self.fortran { c_order(&bytes, shape, self.source.numbers.size()) } else { bytes })
-    }
-}
-
-/// Elements in Fortran order (the first axis fastest) in C order.
-fn c_order(bytes: &[u8], shape: &[usize], size: usize) -> Vec<u8> {
-    let mut out = Vec::with_capacity(bytes.len());
-    for flat in 0..bytes.len() / size {
-        let (mut rest, mut index, mut stride) = (flat, 0, bytes.len() / size);
-        // Walk the axes from the last: its stride in C order is 1, in Fortran order the largest.
-        for &n in shape.iter().rev() {
-            stride /= n;
-            index += rest % n * stride;
-            rest /= n;
-        }
-        out.extend_from_slice(&bytes[index * size..(index + 1) * size]);
-    }
-    out
-}
-
-fn header<'a>(from: &mut impl Read, path: &'a Path, name: &str) -> Result<Header<'a>> {
+fn header(from: &mut impl Read, path: &Path, name: &str) -> Result<Header> {
     let bad = |problem: &str| Error::invalid(path, format!("has an array `{name}` {problem}"));
     let mut take = |bytes: &mut [u8]| from.read_exact(bytes).map_err(|_| bad("that is cut short"));
     let mut start = [0; 8];
@@ -226,18 +202,20 @@ fn header<'a>(from: &mut impl Read, path: &'a Path, name: &str) -> Result<Header
     let lengths = shape.split(',').map(str::trim).filter(|part| !part.is_empty());
     let shape: Option<Vec<usize>> = lengths.map(|part| part.parse().ok()).collect();
     let shape = shape.ok_or_else(|| bad("whose shape cannot be read"))?;
-    let numbers = Numbers::of_numpy(kind).ok_or_else(|| {
-        bad(&format!("with elements of type `{kind}`; numbers of up to 8 bytes and booleans are read"))
-    })?;
+    let numbers = Numbers::of_numpy(kind);
+    let problem = numbers
+        .is_none()
+        .then(|| format!("with elements of type `{kind}`; numbers of up to 8 bytes and booleans are read"));
     let source = Source {
-        path,
+        path: path.to_owned(),
         name: name.to_owned(),
         dims: None,
         shape,
         units: None,
         long_name: None,
-        numbers,
+        numbers: numbers.unwrap_or(Numbers { of: Type::U8, big_endian: false }),
         packing: Packing::default(),
+        problem,
     };
     source.row_bytes()?;
     Ok(Header { source, fortran })

@@ -1,18 +1,23 @@
-//! From rows in a file to rows of a dataset.
+//! From rows in a file to values of a dataset's types.
 
-use std::path::Path;
+use std::io::Read;
+use std::path::PathBuf;
 
 use super::numbers::Numbers;
-use crate::dataset::{DType, DatasetWriter, Element, Variable};
-use crate::{Error, Result};
+use super::{Error, Result};
+use crate::dataset::{DType, Values, Variable};
 
 /// So many bytes are held at once where the form leaves the choice.
 const PIECE: usize = 8 << 20;
 
+/// Arrays in Fortran order are turned round in memory up to this size.
+const LARGEST_FORTRAN: usize = 2 << 30;
+
 /// What is known of an array before its values are read.
-pub(super) struct Source<'a> {
+#[derive(Clone, Debug)]
+pub(super) struct Source {
     /// The file, for messages.
-    pub(super) path: &'a Path,
+    pub(super) path: PathBuf,
     pub(super) name: String,
     pub(super) dims: Option<Vec<String>>,
     pub(super) shape: Vec<usize>,
@@ -20,6 +25,8 @@ pub(super) struct Source<'a> {
     pub(super) long_name: Option<String>,
     pub(super) numbers: Numbers,
     pub(super) packing: Packing,
+    /// Why its values cannot be read, as the end of a sentence.
+    pub(super) problem: Option<String>,
 }
 
 /// How numbers stand for others, by the conventions for NetCDF.
@@ -30,6 +37,9 @@ pub(super) struct Packing {
     /// Stands for no value.
     pub(super) missing: Option<f64>,
 }
+
+/// Takes pieces of an array: some rows each.
+pub(super) type Sink<'a> = &'a mut dyn FnMut(Values) -> Result<()>;
 
 impl Packing {
     fn is_packed(self) -> bool {
@@ -44,9 +54,25 @@ impl Packing {
     }
 }
 
-impl Source<'_> {
+impl Source {
     pub(super) fn invalid(&self, problem: &str) -> Error {
-        Error::invalid(self.path, format!("has an array `{}` {problem}", self.name))
+        Error::invalid(&self.path, format!("has an array `{}` {problem}", self.name))
+    }
+
+    /// The array as a variable of a dataset.
+    pub(super) fn variable(&self) -> Variable {
+        let dims = match &self.dims {
+            Some(dims) => dims.clone(),
+            None => (0..self.shape.len()).map(|at| format!("{}_{at}", self.name)).collect(),
+        };
+        Variable {
+            name: self.name.clone(),
+            dtype: if self.packing.is_packed() { DType::F64 } else { self.numbers.dtype() },
+            dims,
+            shape: self.shape.clone(),
+            units: self.units.clone().unwrap_or_else(|| "1".to_owned()),
+            long_name: self.long_name.clone().unwrap_or_default(),
+        }
     }
 
     /// The bytes of one row. An error if the shape is one that cannot be.
@@ -64,85 +90,113 @@ impl Source<'_> {
         Ok((PIECE / self.row_bytes()?.max(1)).max(1))
     }
 
-    /// Writes the variable: `next` gives the bytes of the next so many rows.
-    pub(super) fn write(
+    /// Hands over all values: `next` gives the bytes of the next so many rows.
+    pub(super) fn stream(
         &self,
-        writer: &mut DatasetWriter,
-        at_once: usize,
-        next: impl FnMut(usize) -> Result<Vec<u8>>,
-    ) -> Result<()> {
-        let (numbers, packing) = (self.numbers, self.packing);
-        let float = matches!(numbers.dtype(), DType::F32 | DType::F64);
-        if packing.is_packed() {
-            let unpack = |bytes: &[u8]| {
-                Ok(numbers.doubles(bytes).into_iter().map(|value| packing.unpack(value)).collect())
-            };
-            return self.copy::<f64>(writer, at_once, next, unpack);
-        }
-        let missing = packing.missing.filter(|missing| float && !missing.is_nan());
-        match numbers.dtype() {
-            DType::U8 => self.copy(writer, at_once, next, |bytes| Ok(numbers.u8s(bytes))),
-            DType::I32 => self.copy(writer, at_once, next, |bytes| Ok(numbers.i32s(bytes))),
-            DType::I64 => self.copy(writer, at_once, next, |bytes| {
-                numbers
-                    .i64s(bytes)
-                    .map_err(|n| self.invalid(&format!("with the number {n}, which is too large")))
-            }),
-            DType::F32 => self.copy(writer, at_once, next, |bytes| {
-                let mut values = numbers.f32s(bytes);
-                if let Some(missing) = missing {
-                    let missing = missing as f32;
-                    values.iter_mut().filter(|v| **v == missing).for_each(|v| *v = f32::NAN);
-                }
-                Ok(values)
-            }),
-            DType::F64 => self.copy(writer, at_once, next, |bytes| {
-                let mut values = numbers.doubles(bytes);
-                if let Some(missing) = missing {
-                    values.iter_mut().filter(|v| **v == missing).for_each(|v| *v = f64::NAN);
-                }
-                Ok(values)
-            }),
-        }
-    }
-
-    fn copy<T: Element>(
-        &self,
-        writer: &mut DatasetWriter,
         at_once: usize,
         mut next: impl FnMut(usize) -> Result<Vec<u8>>,
-        values: impl Fn(&[u8]) -> Result<Vec<T>>,
+        to: Sink<'_>,
     ) -> Result<()> {
+        if self.shape.contains(&0) {
+            return Ok(());
+        }
         let row_bytes = self.row_bytes()?;
-        let dims = match &self.dims {
-            Some(dims) => dims.clone(),
-            None => (0..self.shape.len()).map(|at| format!("{}_{at}", self.name)).collect(),
-        };
-        let variable = Variable {
-            name: self.name.clone(),
-            dtype: T::DTYPE,
-            dims,
-            shape: self.shape.clone(),
-            units: self.units.clone().unwrap_or_else(|| "1".to_owned()),
-            long_name: self.long_name.clone().unwrap_or_default(),
-        };
-        if variable.is_empty() {
-            return writer.write::<T>(&variable, &[]);
-        }
-        if variable.dims.is_empty() {
-            return writer.write(&variable, &values(&next(1)?)?);
-        }
-        let mut stream = writer.stream::<T>(&variable)?;
-        let mut left = variable.rows();
+        let mut left = self.shape.first().copied().unwrap_or(1);
         while left > 0 {
             let rows = left.min(at_once);
             let bytes = next(rows)?;
             if bytes.len() != rows * row_bytes {
                 return Err(self.invalid("that is cut short"));
             }
-            writer.append(&mut stream, &values(&bytes)?)?;
+            to(self.values(&bytes)?)?;
             left -= rows;
         }
         Ok(())
     }
+
+    /// Hands over all values that stand one after the other in `from`: in C order, or in Fortran order.
+    pub(super) fn stream_from(&self, mut from: impl Read, fortran: bool, to: Sink<'_>) -> Result<()> {
+        if fortran && self.shape.len() > 1 {
+            let all = self.rest(&mut from, true)?;
+            return self.stream_from(&all[..], false, to);
+        }
+        let row = self.row_bytes()?;
+        let next = |rows: usize| {
+            let mut bytes = Vec::new();
+            // Not taken at its word: what is not there takes no memory.
+            let read = from.by_ref().take((rows * row) as u64).read_to_end(&mut bytes);
+            read.map_err(Error::io("read", &self.path))?;
+            Ok(bytes)
+        };
+        self.stream(self.rows_at_once()?, next, to)
+    }
+
+    /// All values in C order.
+    pub(super) fn rest(&self, from: &mut impl Read, fortran: bool) -> Result<Vec<u8>> {
+        let size = self.row_bytes()? * self.shape.first().copied().unwrap_or(1);
+        if fortran && size > LARGEST_FORTRAN {
+            return Err(self.invalid(
+                "of more than 2 GiB in Fortran order, which cannot be read row by row; write it in C order, \
+                 `numpy.save(path, numpy.ascontiguousarray(array))`",
+            ));
+        }
+        let mut bytes = Vec::new();
+        let read = from.take(size as u64).read_to_end(&mut bytes);
+        read.map_err(Error::io("read", &self.path))?;
+        if bytes.len() != size {
+            return Err(self.invalid("that is cut short"));
+        }
+        Ok(if fortran { c_order(&bytes, &self.shape, self.numbers.size()) } else { bytes })
+    }
+
+    /// Numbers of the file as the values that they stand for.
+    fn values(&self, bytes: &[u8]) -> Result<Values> {
+        let (numbers, packing) = (self.numbers, self.packing);
+        if packing.is_packed() {
+            return Ok(Values::F64(
+                numbers.doubles(bytes).into_iter().map(|value| packing.unpack(value)).collect(),
+            ));
+        }
+        let missing = packing.missing.filter(|missing| !missing.is_nan());
+        Ok(match numbers.dtype() {
+            DType::U8 => Values::U8(numbers.u8s(bytes)),
+            DType::I32 => Values::I32(numbers.i32s(bytes)),
+            DType::I64 => Values::I64(numbers.i64s(bytes).map_err(|n| self.too_large(n))?),
+            DType::F32 => {
+                let mut values = numbers.f32s(bytes);
+                if let Some(missing) = missing {
+                    let missing = missing as f32;
+                    values.iter_mut().filter(|v| **v == missing).for_each(|v| *v = f32::NAN);
+                }
+                Values::F32(values)
+            }
+            DType::F64 => {
+                let mut values = numbers.doubles(bytes);
+                if let Some(missing) = missing {
+                    values.iter_mut().filter(|v| **v == missing).for_each(|v| *v = f64::NAN);
+                }
+                Values::F64(values)
+            }
+        })
+    }
+
+    fn too_large(&self, number: u64) -> Error {
+        self.invalid(&format!("with the number {number}, which is too large"))
+    }
+}
+
+/// Elements in Fortran order (the first axis fastest) in C order.
+fn c_order(bytes: &[u8], shape: &[usize], size: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    for flat in 0..bytes.len() / size {
+        let (mut rest, mut index, mut stride) = (flat, 0, bytes.len() / size);
+        // Walk the axes from the last: its stride in C order is 1, in Fortran order the largest.
+        for &n in shape.iter().rev() {
+            stride /= n;
+            index += rest % n * stride;
+            rest /= n;
+        }
+        out.extend_from_slice(&bytes[index * size..(index + 1) * size]);
+    }
+    out
 }

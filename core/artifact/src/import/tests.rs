@@ -245,9 +245,11 @@ fn what_a_dataset_cannot_hold_is_said() {
     refused("4.npz", npy(1, "<u8", false, "(1,)", &[255; 8]), "the number 18446744073709551615");
     refused("5.npz", npy(1, "<f8", false, "(99999999999, 99999999999)", &[]), "of an impossible size");
     fs::write(at("h.nc"), b"\x89HDF\r\n\x1a\n....").unwrap();
-    assert!(problem(&at("h.nc")).contains("format=\"NETCDF3_64BIT\""));
-    fs::write(at("text"), "a,b\n").unwrap();
-    assert!(problem(&at("text")).contains("neither NetCDF nor"));
+    assert!(problem(&at("h.nc")).contains("cannot be read as HDF5"));
+    fs::write(at("text"), "a,b\nc,1\n").unwrap();
+    assert!(problem(&at("text")).contains("`a` with the text `c` on line 2"));
+    fs::write(at("bytes"), b"a\0b").unwrap();
+    assert!(problem(&at("bytes")).contains("is in none of the forms"));
     fs::create_dir(at("folder")).unwrap();
     assert!(problem(&at("folder")).contains("no Zarr group"));
 }

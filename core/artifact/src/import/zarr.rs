@@ -1,19 +1,21 @@
 //! Zarr groups as other programs write them: version 3 and 2.
 
 use std::fs;
-use std::io::Read;
+use std::io::Read as _;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
 use super::numbers::{Numbers, Type};
-use super::rows::{Packing, Source};
-use crate::dataset::DatasetWriter;
-use crate::{Error, Result};
+use super::rows::{Packing, Sink, Source};
+use super::{Error, Form, Opened, Result};
+
+/// Rows of chunks that have more bytes are read several times, a part each.
+const BAND: usize = 64 << 20;
 
 /// How an array is cut up, and how its chunks are packed.
-struct Array<'a> {
-    source: Source<'a>,
+struct Layout {
     folder: PathBuf,
     chunk: Vec<usize>,
     /// What stands before the numbers of a chunk in its name, and between them.
@@ -33,8 +35,11 @@ enum Codec {
     Crc32c,
 }
 
-/// Makes a dataset of a group.
-pub(super) fn group(from: &Path, to: &Path) -> Result<()> {
+/// An open group.
+struct Group(Vec<Layout>);
+
+/// Reads the metadata of a group, or of a single array.
+pub(super) fn open(from: &Path) -> Result<Opened> {
     let v3 = from.join("zarr.json").is_file();
     let attributes = if v3 {
         let group = json(&from.join("zarr.json"))?;
@@ -55,15 +60,46 @@ pub(super) fn group(from: &Path, to: &Path) -> Result<()> {
         }
     }
     names.sort_unstable();
-    let mut writer = DatasetWriter::create(to)?;
-    for (name, value) in attributes.as_object().into_iter().flatten().filter(|(name, _)| *name != "history") {
-        writer.attribute(name, value.clone());
-    }
+    let (mut sources, mut layouts) = (Vec::new(), Vec::new());
     for name in names {
-        let array = if v3 { version_3(from, name)? } else { version_2(from, name)? };
-        array.write(&mut writer)?;
+        let read = if v3 { version_3(from, &name) } else { version_2(from, &name) };
+        let (source, layout) = read?.unwrap_or_else(|problem| unreadable(from, name, problem));
+        sources.push(source);
+        layouts.push(layout);
     }
-    writer.finish()
+    let attributes = attributes.as_object().cloned().unwrap_or_default().into_iter().collect();
+    Ok(Opened { attributes, sources, form: Box::new(Group(layouts)) })
+}
+
+impl Form for Group {
+    fn read(&mut self, at: usize, source: &Source, to: Sink<'_>) -> Result<()> {
+        let layout = &self.0[at];
+        let band = layout.chunk.first().copied().unwrap_or(1);
+        // A row of chunks at once, so that none is unpacked twice, unless that is too much to hold.
+        let at_once = band.min((BAND / source.row_bytes()?.max(1)).max(1));
+        let mut done = 0;
+        let next = |rows: usize| {
+            let bytes = layout.rows(source, done..done + rows)?;
+            done += rows;
+            Ok(bytes)
+        };
+        source.stream(at_once, next, to)
+    }
+}
+
+/// An array that is there, but is not read for a reason.
+fn unreadable(path: &Path, name: String, problem: String) -> (Source, Layout) {
+    let numbers = Numbers { of: Type::U8, big_endian: false };
+    let mut source = source(path, name, Vec::new(), numbers, None, &Value::Null);
+    source.problem = Some(problem);
+    let layout = Layout {
+        folder: PathBuf::new(),
+        chunk: Vec::new(),
+        key: ("", String::new()),
+        codecs: Vec::new(),
+        fill: Vec::new(),
+    };
+    (source, layout)
 }
 
 fn json(path: &Path) -> Result<Value> {
@@ -84,18 +120,18 @@ fn names(json: &Value) -> Option<Vec<String>> {
 }
 
 /// What both versions say of an array in its attributes.
-fn source<'a>(
-    path: &'a Path,
+fn source(
+    path: &Path,
     name: String,
     shape: Vec<usize>,
     numbers: Numbers,
     dims: Option<Vec<String>>,
     attributes: &Value,
-) -> Source<'a> {
+) -> Source {
     let text = |key: &str| attributes[key].as_str().map(str::to_owned);
     let number = |key: &str| attributes[key].as_f64();
     Source {
-        path,
+        path: path.to_owned(),
         name,
         dims: dims.filter(|dims| dims.len() == shape.len()),
         shape,
@@ -107,15 +143,20 @@ fn source<'a>(
             offset: number("add_offset"),
             missing: number("_FillValue").or_else(|| number("missing_value")),
         },
+        problem: None,
     }
 }
 
-fn version_3(group: &Path, name: String) -> Result<Array<'_>> {
-    let folder = group.join(&name);
+/// An array, or the reason why it is not read, as the end of a sentence.
+type Read = Result<Result<(Source, Layout), String>>;
+
+fn version_3(group: &Path, name: &str) -> Read {
+    let folder = group.join(name);
     let document = json(&folder.join("zarr.json"))?;
     let bad = |problem: &str| Error::invalid(group, format!("has an array `{name}` {problem}"));
+    let other = |problem: String| Ok(Err(problem));
     if document["node_type"] != "array" {
-        return Err(bad("that is a group; groups inside groups are not read"));
+        return other("that is a group; groups inside groups are not read".to_owned());
     }
     let data_type = document["data_type"].as_str().unwrap_or("?");
     let of = match data_type {
@@ -131,7 +172,7 @@ fn version_3(group: &Path, name: String) -> Result<Array<'_>> {
         "float16" => Type::F16,
         "float32" => Type::F32,
         "float64" => Type::F64,
-        other => return Err(bad(&format!("with elements of type {other}, which a dataset cannot hold"))),
+        kind => return other(format!("with elements of type {kind}, which a dataset cannot hold")),
     };
     let shape = usizes(&document["shape"]).ok_or_else(|| bad("without a shape"))?;
     let grid = &document["chunk_grid"];
@@ -147,11 +188,11 @@ fn version_3(group: &Path, name: String) -> Result<Array<'_>> {
             "gzip" => codecs.push(Codec::Gzip),
             "zstd" => codecs.push(Codec::Zstd),
             "crc32c" => codecs.push(Codec::Crc32c),
-            other => {
-                return Err(bad(&format!(
-                    "with the codec {other}, which is not read; zarr.codecs.ZstdCodec() and GzipCodec() are, and \
+            name => {
+                return other(format!(
+                    "with the codec {name}, which is not read; zarr.codecs.ZstdCodec() and GzipCodec() are, and \
                      no compression"
-                )));
+                ));
             }
         }
     }
@@ -169,47 +210,48 @@ fn version_3(group: &Path, name: String) -> Result<Array<'_>> {
     let numbers = Numbers { of, big_endian };
     let fill = fill(&document["fill_value"], numbers);
     let dims = names(&document["dimension_names"]);
-    let source = source(group, name.clone(), shape, numbers, dims, &document["attributes"]);
-    Array { source, folder, chunk, key, codecs, fill }.checked()
+    let source = source(group, name.to_owned(), shape, numbers, dims, &document["attributes"]);
+    Layout { folder, chunk, key, codecs, fill }.checked(source)
 }
 
-fn version_2(group: &Path, name: String) -> Result<Array<'_>> {
-    let folder = group.join(&name);
+fn version_2(group: &Path, name: &str) -> Read {
+    let folder = group.join(name);
     let bad = |problem: &str| Error::invalid(group, format!("has an array `{name}` {problem}"));
+    let other = |problem: String| Ok(Err(problem));
     if !folder.join(".zarray").is_file() {
-        return Err(bad("that is a group; groups inside groups are not read"));
+        return other("that is a group; groups inside groups are not read".to_owned());
     }
     let document = json(&folder.join(".zarray"))?;
     let attributes = optional(&folder.join(".zattrs"))?;
     let kind = document["dtype"].as_str().unwrap_or("?");
-    let numbers = Numbers::of_numpy(kind);
-    let numbers =
-        numbers.ok_or_else(|| bad(&format!("with elements of type {kind}, which a dataset cannot hold")))?;
+    let Some(numbers) = Numbers::of_numpy(kind) else {
+        return other(format!("with elements of type {kind}, which a dataset cannot hold"));
+    };
     let shape = usizes(&document["shape"]).ok_or_else(|| bad("without a shape"))?;
     let chunk = usizes(&document["chunks"]).ok_or_else(|| bad("without a regular chunk grid"))?;
     if document["order"] != "C" && shape.len() > 1 {
-        return Err(bad("in Fortran order, which is not read"));
+        return other("in Fortran order, which is not read".to_owned());
     }
     if document["filters"].as_array().is_some_and(|filters| !filters.is_empty()) {
-        return Err(bad("with filters, which are not read"));
+        return other("with filters, which are not read".to_owned());
     }
     let codecs = match document["compressor"]["id"].as_str() {
         None => Vec::new(),
         Some("gzip") => vec![Codec::Gzip],
         Some("zlib") => vec![Codec::Zlib],
         Some("zstd") => vec![Codec::Zstd],
-        Some(other) => {
-            return Err(bad(&format!(
-                "compressed with {other}, which is not read; write Zarr v3 (`zarr_format=3`), or without compression \
+        Some(name) => {
+            return other(format!(
+                "compressed with {name}, which is not read; write Zarr v3 (`zarr_format=3`), or without compression \
                  (`compressor: None` in xarray's `encoding`)"
-            )));
+            ));
         }
     };
     let separator = document["dimension_separator"].as_str().unwrap_or(".").to_owned();
     let fill = fill(&document["fill_value"], numbers);
     let dims = names(&attributes["_ARRAY_DIMENSIONS"]);
-    let source = source(group, name.clone(), shape, numbers, dims, &attributes);
-    Array { source, folder, chunk, key: ("", separator), codecs, fill }.checked()
+    let source = source(group, name.to_owned(), shape, numbers, dims, &attributes);
+    Layout { folder, chunk, key: ("", separator), codecs, fill }.checked(source)
 }
 
 /// The bytes of one element of this value; of zero where it is none of the numbers that are common there.
@@ -238,57 +280,52 @@ fn fill(value: &Value, numbers: Numbers) -> Vec<u8> {
     bytes
 }
 
-impl<'a> Array<'a> {
-    fn checked(self) -> Result<Self> {
-        self.source.row_bytes()?;
-        let size = self.source.numbers.size();
-        let fits = self.chunk.len() == self.source.shape.len()
+impl Layout {
+    fn checked(self, source: Source) -> Read {
+        source.row_bytes()?;
+        let size = source.numbers.size();
+        let fits = self.chunk.len() == source.shape.len()
             && !self.chunk.contains(&0)
             && self.chunk.iter().try_fold(size, |all, n| all.checked_mul(*n)).is_some();
-        if fits { Ok(self) } else { Err(self.source.invalid("with chunks of an impossible shape")) }
+        if fits { Ok(Ok((source, self))) } else { Err(source.invalid("with chunks of an impossible shape")) }
     }
 
-    fn write(&self, writer: &mut DatasetWriter) -> Result<()> {
-        let at_once = self.chunk.first().copied().unwrap_or(1);
-        let mut band = 0;
-        self.source.write(writer, at_once, |rows| {
-            let bytes = self.band(band, rows)?;
-            band += 1;
-            Ok(bytes)
-        })
-    }
-
-    /// The first `rows` rows of a row of chunks.
-    fn band(&self, band: usize, rows: usize) -> Result<Vec<u8>> {
-        let (shape, chunk, size) = (&self.source.shape, &self.chunk, self.source.numbers.size());
-        let mut bytes = vec![0; rows * self.source.row_bytes()?];
+    /// Some rows of the array, from as many rows of chunks as they lie in.
+    fn rows(&self, source: &Source, rows: Range<usize>) -> Result<Vec<u8>> {
+        let (shape, chunk, size) = (&source.shape, &self.chunk, source.numbers.size());
         if shape.is_empty() {
-            bytes.copy_from_slice(&self.chunk(&[])?);
-            return Ok(bytes);
+            return self.chunk(&[], size);
         }
+        let mut bytes = vec![0; rows.len() * source.row_bytes()?];
         // Positions of chunks along all axes but the first, counted like the digits of a clock.
         let counts: Vec<usize> = shape.iter().zip(chunk).skip(1).map(|(n, c)| n.div_ceil(*c)).collect();
         let mut extent = shape.clone();
-        extent[0] = rows;
-        for number in 0..counts.iter().product::<usize>() {
-            let mut place = vec![band];
-            let mut rest = number;
-            for count in counts.iter().rev() {
-                place.insert(1, rest % count);
-                rest /= count;
+        extent[0] = rows.len();
+        let row_of_chunk: usize = chunk.iter().skip(1).product();
+        for band in rows.start / chunk[0]..rows.end.div_ceil(chunk[0]) {
+            let wanted_rows = rows.start.max(band * chunk[0])..rows.end.min((band + 1) * chunk[0]);
+            for number in 0..counts.iter().product::<usize>() {
+                let mut place = vec![band];
+                let mut rest = number;
+                for count in counts.iter().rev() {
+                    place.insert(1, rest % count);
+                    rest /= count;
+                }
+                let from = self.chunk(&place, size)?;
+                let from = &from[(wanted_rows.start - band * chunk[0]) * row_of_chunk * size..];
+                let mut start: Vec<usize> = place.iter().zip(chunk).map(|(at, c)| at * c).collect();
+                start[0] = wanted_rows.start - rows.start;
+                let mut wanted: Vec<usize> =
+                    start.iter().zip(&extent).zip(chunk).map(|((s, n), c)| (*n - s).min(*c)).collect();
+                wanted[0] = wanted_rows.len();
+                lay(from, chunk, &mut bytes, &extent, &start, &wanted, size);
             }
-            let from = self.chunk(&place)?;
-            let mut start: Vec<usize> = place.iter().zip(chunk).map(|(at, c)| at * c).collect();
-            start[0] = 0;
-            let wanted: Vec<usize> =
-                start.iter().zip(&extent).zip(chunk).map(|((s, n), c)| (*n - s).min(*c)).collect();
-            lay(&from, chunk, &mut bytes, &extent, &start, &wanted, size);
         }
         Ok(bytes)
     }
 
     /// The bytes of a chunk, unpacked.
-    fn chunk(&self, place: &[usize]) -> Result<Vec<u8>> {
+    fn chunk(&self, place: &[usize], size: usize) -> Result<Vec<u8>> {
         let (prefix, separator) = &self.key;
         let mut parts: Vec<String> = place.iter().map(ToString::to_string).collect();
         if !prefix.is_empty() {
@@ -297,7 +334,7 @@ impl<'a> Array<'a> {
             parts.push("0".to_owned());
         }
         let path = self.folder.join(parts.join(separator));
-        let size = self.chunk.iter().product::<usize>() * self.source.numbers.size();
+        let size = self.chunk.iter().product::<usize>() * size;
         let mut bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

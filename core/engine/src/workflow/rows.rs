@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use flow_artifact::csv::{self, Record, Records};
 use flow_artifact::table::{Column, Table};
 use serde_json::{Map, Number, Value};
 
@@ -28,10 +29,8 @@ pub(super) fn read(path: &Path) -> Result<Vec<Row>, String> {
     if metadata.len() > MAX_BYTES {
         return Err(format!("it is larger than {} MiB", MAX_BYTES >> 20));
     }
-    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
-    let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())?;
-    let separator = if extension.eq_ignore_ascii_case("tsv") { '\t' } else { ',' };
-    typed(parse(text.strip_prefix('\u{feff}').unwrap_or(&text), separator)?)
+    let text = std::fs::read(path).map_err(|error| error.to_string())?;
+    typed(&text, if extension.eq_ignore_ascii_case("tsv") { b'\t' } else { b',' })
 }
 
 fn from_table(table: &Table) -> Vec<Row> {
@@ -51,86 +50,22 @@ fn from_table(table: &Table) -> Vec<Row> {
     (0..table.rows()).map(row).collect()
 }
 
-/// A line of a text table, and its number.
-struct Line {
-    number: usize,
-    cells: Vec<String>,
-}
-
-/// Splits a text table (RFC 4180: a cell in quotes may hold separators, line ends and doubled quotes).
-fn parse(text: &str, separator: char) -> Result<Vec<Line>, String> {
-    let mut lines = Vec::new();
-    let mut cells = Vec::new();
-    let mut cell = String::new();
-    let (mut number, mut start) = (1, 1);
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '"' if cell.is_empty() => {
-                let opened = number;
-                loop {
-                    match chars.next() {
-                        Some('"') if chars.peek() == Some(&'"') => {
-                            cell.push('"');
-                            chars.next();
-                        }
-                        Some('"') => break,
-                        Some(c) => {
-                            number += usize::from(c == '\n');
-                            cell.push(c);
-                        }
-                        None => return Err(format!("line {opened}: a quote is not closed")),
-                    }
-                }
-                if chars.peek().is_some_and(|next| ![separator, '\n', '\r'].contains(next)) {
-                    return Err(format!("line {number}: there is text after a closing quote"));
-                }
-            }
-            '\n' => {
-                cells.push(std::mem::take(&mut cell));
-                lines.push(Line { number: start, cells: std::mem::take(&mut cells) });
-                number += 1;
-                start = number;
-            }
-            '\r' if matches!(chars.peek(), Some('\n') | None) => {}
-            c if c == separator => cells.push(std::mem::take(&mut cell)),
-            c => cell.push(c),
-        }
-    }
-    if !cell.is_empty() || !cells.is_empty() {
-        cells.push(cell);
-        lines.push(Line { number: start, cells });
-    }
-    lines.retain(|line| line.cells.len() > 1 || line.cells.iter().any(|cell| !cell.trim().is_empty()));
-    Ok(lines)
-}
-
 /// Gives the cells types, column by column: whole numbers, numbers, flags, or else texts. An empty cell is
 /// `null`.
-fn typed(lines: Vec<Line>) -> Result<Vec<Row>, String> {
-    let mut lines = lines.into_iter();
-    let Some(head) = lines.next() else { return Err("it is empty".to_owned()) };
-    let names: Vec<String> = head.cells.iter().map(|name| name.trim().to_owned()).collect();
-    for (at, name) in names.iter().enumerate() {
-        if name.is_empty() {
-            return Err(format!("column {} has no name", at + 1));
-        }
-        if names[..at].contains(name) {
-            return Err(format!("two columns are called `{name}`"));
-        }
+fn typed(text: &[u8], separator: u8) -> Result<Vec<Row>, String> {
+    let mut records = Records::new(text, separator);
+    let mut record = Record::default();
+    if !records.next(&mut record)? {
+        return Err("it is empty".to_owned());
     }
-    let lines: Vec<Line> = lines.collect();
-    if let Some(line) = lines.iter().find(|line| line.cells.len() != names.len()) {
-        let (number, columns) = (line.number, names.len());
-        let cells = match line.cells.len() {
-            1 => "1 cell".to_owned(),
-            cells => format!("{cells} cells"),
-        };
-        return Err(format!("line {number} has {cells}; columns: {columns}"));
+    let names = csv::names(&record)?;
+    let mut columns: Vec<Vec<String>> = vec![Vec::new(); names.len()];
+    while records.next(&mut record)? {
+        csv::check_len(&record, names.len())?;
+        columns.iter_mut().zip(record.cells()).for_each(|(column, cell)| column.push(cell.to_owned()));
     }
-    let mut rows = vec![Row::new(); lines.len()];
-    for (column, name) in names.iter().enumerate() {
-        let cells: Vec<&str> = lines.iter().map(|line| line.cells[column].trim()).collect();
+    let mut rows = vec![Row::new(); columns[0].len()];
+    for (name, cells) in names.into_iter().zip(columns) {
         for (row, value) in rows.iter_mut().zip(values(&cells)) {
             row.insert(name.clone(), value);
         }
@@ -138,36 +73,16 @@ fn typed(lines: Vec<Line>) -> Result<Vec<Row>, String> {
     Ok(rows)
 }
 
-fn values(cells: &[&str]) -> Vec<Value> {
+fn values(cells: &[String]) -> Vec<Value> {
     let all = |read: fn(&str) -> Option<Value>| -> Option<Vec<Value>> {
-        let value = |cell: &&str| if cell.is_empty() { Some(Value::Null) } else { read(cell) };
+        let value = |cell: &String| if cell.is_empty() { Some(Value::Null) } else { read(cell) };
         cells.iter().map(value).collect()
     };
-    all(whole)
-        .or_else(|| all(number))
-        .or_else(|| all(flag))
+    all(|cell| csv::whole(cell).map(Value::from))
+        .or_else(|| all(|cell| csv::number(cell).map(Value::from)))
+        .or_else(|| all(|cell| csv::flag(cell).map(Value::from)))
         .or_else(|| all(|cell| Some(Value::from(cell))))
         .unwrap_or_default()
-}
-
-/// A number that is written as one: `007` is the name of something.
-fn is_number(cell: &str) -> bool {
-    let digits = cell.strip_prefix('-').unwrap_or(cell);
-    let leading_zero = digits.len() > 1 && digits.starts_with('0') && !digits.starts_with("0.");
-    digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') && !leading_zero
-}
-
-fn whole(cell: &str) -> Option<Value> {
-    cell.parse::<i64>().ok().filter(|_| is_number(cell)).map(Value::from)
-}
-
-fn number(cell: &str) -> Option<Value> {
-    let number = cell.parse::<f64>().ok().filter(|_| is_number(cell))?;
-    Number::from_f64(number).map(Value::Number)
-}
-
-fn flag(cell: &str) -> Option<Value> {
-    cell.parse::<bool>().ok().map(Value::Bool)
 }
 
 #[cfg(test)]
@@ -179,7 +94,7 @@ mod tests {
     use super::*;
 
     fn rows(text: &str) -> Result<Vec<Row>, String> {
-        typed(parse(text, ',')?)
+        typed(text.as_bytes(), b',')
     }
 
     #[test]
