@@ -6,6 +6,8 @@ use std::sync::Arc;
 use flow_plugin::{Checked, ParamProblem, Plugin, Port, Spec};
 use serde_json::Value;
 
+pub use crate::host::Finding;
+use crate::host;
 use crate::run::Program;
 
 /// The operations a workflow may use: their declarations, and the checks that only their own code can do.
@@ -57,6 +59,12 @@ impl Catalog {
     /// Whether an operation's plugin cannot be used, which has been reported.
     pub(crate) fn is_broken(&self, operation: &str) -> bool {
         operation.split_once('/').is_some_and(|(plugin, _)| self.broken.contains(plugin))
+    }
+
+    /// Tries the plugins outside this program: what each was asked to do, and what is wrong.
+    #[must_use]
+    pub fn try_out(&self) -> Vec<(&str, Vec<Finding>)> {
+        self.programs.iter().map(|(name, program)| (name.as_str(), host::try_out(name, program))).collect()
     }
 
     /// What serves an operation, if that is not the engine's own program.

@@ -5,7 +5,7 @@ use std::process::{Child, ChildStdin, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flow_plugin::processes;
 use flow_plugin::protocol::{PROTOCOL, PluginInfo, Reply, Request};
@@ -21,7 +21,8 @@ const SHOWN: usize = 2 << 10;
 /// A process of a plugin. It ends with this value.
 pub(super) struct Conversation {
     child: Child,
-    stdin: ChildStdin,
+    /// Closed where the plugin is to believe that the engine has gone.
+    stdin: Option<ChildStdin>,
     replies: Receiver<Result<Reply, String>>,
     errors: Arc<Mutex<Vec<u8>>>,
     patience: Duration,
@@ -95,15 +96,17 @@ impl Conversation {
                 kept.drain(..surplus);
             }
         });
-        Ok(Self { child, stdin, replies, errors, patience })
+        Ok(Self { child, stdin: Some(stdin), replies, errors, patience })
     }
 
     /// Asks, and waits for the answer.
     pub(super) fn ask(&mut self, request: &Request) -> Result<Reply, Problem> {
         let mut line = serde_json::to_vec(request).map_err(|error| Problem::new(error.to_string()))?;
         line.push(b'\n');
-        // A plugin that has gone is noticed when it does not answer.
-        let _ = self.stdin.write_all(&line);
+        if let Some(stdin) = &mut self.stdin {
+            // A plugin that has gone is noticed when it does not answer.
+            let _ = stdin.write_all(&line);
+        }
         let mut problem = match self.replies.recv_timeout(self.patience) {
             Ok(Ok(reply)) => return Ok(reply),
             Ok(Err(message)) => Problem::new(message)
@@ -118,6 +121,26 @@ impl Conversation {
         let errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
         problem.notes = String::from_utf8_lossy(&errors).lines().map(str::to_owned).collect();
         Err(problem)
+    }
+
+    /// Whether the process ends in time: after a last request, and when nothing more is to come.
+    pub(super) fn ends(mut self, last: Option<&Request>, time: Duration) -> bool {
+        if let (Some(last), Some(stdin)) = (last, &mut self.stdin) {
+            let mut line = serde_json::to_vec(last).unwrap_or_default();
+            line.push(b'\n');
+            // One that has gone already has ended in time.
+            let _ = stdin.write_all(&line);
+        } else {
+            self.stdin = None;
+        }
+        let until = Instant::now() + time;
+        while Instant::now() < until {
+            if matches!(self.child.try_wait(), Ok(Some(_))) {
+                return true;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        false
     }
 
     /// How the process has ended, whose output has.

@@ -5,6 +5,7 @@
 //! something to say about parameters is asked again where that is not known from before ([`remote`]).
 
 mod ask;
+mod conformance;
 mod described;
 mod python;
 mod remote;
@@ -18,6 +19,8 @@ use flow_plugin::protocol::PluginInfo;
 use flow_plugin::{Digest, Plugin};
 
 pub(crate) use ask::not_a_message;
+pub use conformance::Finding;
+pub(crate) use conformance::try_out;
 
 use crate::exec::{self, environment};
 use crate::run::{Announced, Program};
