@@ -212,10 +212,12 @@ fn a_plugin_that_misbehaves_costs_its_node_and_nothing_else() {
     let well = ["good", "flood", "twice", "other"];
     let mut stages = String::new();
     for (name, _) in &cases {
-        stages.push_str(&format!("  {name}: {{ uses: bad/{name}, timeout: 500 ms }}\n").replace(
-            "timeout: 500 ms",
-            if *name == "hang" { "timeout: 500 ms" } else { "timeout: 1 min" },
-        ));
+        stages.push_str(
+            &format!("  {name}: {{ uses: bad/{name}, timeout: 500 ms }}\n").replace(
+                "timeout: 500 ms",
+                if *name == "hang" { "timeout: 500 ms" } else { "timeout: 1 min" },
+            ),
+        );
     }
     // After the others, so that workers that misbehaved would serve them if they were still there.
     for name in well {
@@ -227,12 +229,14 @@ fn a_plugin_that_misbehaves_costs_its_node_and_nothing_else() {
     assert_eq!(run.code, Some(1), "{}", run.stderr);
     for (name, expected) in &cases {
         let node = run.node(name);
-        let message = node["error"]["message"].as_str().unwrap_or_else(|| panic!("{name} did not fail: {node}"));
+        let message =
+            node["error"]["message"].as_str().unwrap_or_else(|| panic!("{name} did not fail: {node}"));
         assert!(message.contains(expected), "{name}: {message}");
     }
     let done = |name: &&&str| run.node(name)["status"] == "succeeded";
     assert_eq!(well.iter().filter(done).count(), well.len(), "{:?}", run.events);
-    let progress = run.events.iter().filter(|event| event["event"] == "progress" && event["node"] == "flood").count();
+    let progress =
+        run.events.iter().filter(|event| event["event"] == "progress" && event["node"] == "flood").count();
     assert!(progress < 100, "{progress} messages of a flood were passed on");
 }
 
@@ -241,10 +245,7 @@ fn what_a_plugin_says_of_itself_is_checked() {
     if !has_python() {
         return;
     }
-    let project = project(
-        "  bad: { command: [./bad.py], timeout: 2 s }\n",
-        "  good: { uses: bad/good }\n",
-    );
+    let project = project("  bad: { command: [./bad.py], timeout: 2 s }\n", "  good: { uses: bad/good }\n");
     let greetings = [
         ("HELLO['protocol'] = 2", "it speaks version 2 of the protocol, and this program version 1"),
         ("HELLO['plugins'][0]['name'] = 'demo'", "it calls itself `demo`"),
@@ -262,7 +263,10 @@ fn what_a_plugin_says_of_itself_is_checked() {
         let output = project.flow(&["run", "w.yaml"]);
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{greeting}: {said}");
-        assert!(said.contains("the plugin `bad` cannot be used") && said.contains(expected), "{greeting}: {said}");
+        assert!(
+            said.contains("the plugin `bad` cannot be used") && said.contains(expected),
+            "{greeting}: {said}"
+        );
         assert!(said.contains("w.yaml:4:"), "{greeting}: {said}");
     }
     let head = "flow: 1\nname: w\nplugins: { demo: { command: [./bad.py] } }\nstages:\n";

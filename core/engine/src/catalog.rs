@@ -6,8 +6,8 @@ use std::sync::Arc;
 use flow_plugin::{Checked, ParamProblem, Plugin, Port, Spec};
 use serde_json::Value;
 
-pub use crate::host::Finding;
 use crate::host;
+pub use crate::host::Finding;
 use crate::run::Program;
 
 /// The operations a workflow may use: their declarations, and the checks that only their own code can do.

@@ -42,7 +42,8 @@ fn recorded(params: &Value, node: &Node) -> String {
         return canonical(params);
     }
     let mut all = params.as_object().cloned().unwrap_or_default();
-    let code: Map<String, Value> = node.code.iter().map(|(name, code)| (name.clone(), code.as_str().into())).collect();
+    let code: Map<String, Value> =
+        node.code.iter().map(|(name, code)| (name.clone(), code.as_str().into())).collect();
     all.insert(CODE.to_owned(), code.into());
     canonical_object(&all)
 }

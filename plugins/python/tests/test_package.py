@@ -16,7 +16,8 @@ from flowstages import _dataset
 from flowstages._artifacts import read_metrics, read_model, write_metrics, write_model
 from flowstages._code import Code
 from flowstages._context import Checkpoints
-from flowstages._operation import REGISTRY, DeclarationError, from_json, parameter_docs, schema_of
+from flowstages._hints import from_json, parameter_docs, schema_of
+from flowstages._operation import REGISTRY, DeclarationError
 
 
 class Folder(unittest.TestCase):

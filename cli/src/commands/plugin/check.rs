@@ -11,8 +11,8 @@ use flow_engine::graph::Graph;
 use flow_engine::run::{self, Options};
 use flow_store::Store;
 
-use super::super::request::{self, Settings, StoreArgs};
 use super::super::Failure;
+use super::super::request::{self, Settings, StoreArgs};
 
 /// Arguments of `flow plugin check`.
 #[derive(clap::Args)]
@@ -100,7 +100,10 @@ fn runs(graph: &Graph, catalog: &Catalog, folder: &Path, cores: usize) -> Result
         .map(|(name, _)| name.as_str())
         .collect();
     let other = (!other.is_empty()).then(|| {
-        format!("other bytes on one core, of {}\ndoes it draw random numbers without a seed?", other.join(", "))
+        format!(
+            "other bytes on one core, of {}\ndoes it draw random numbers without a seed?",
+            other.join(", ")
+        )
     });
     finding("it gives the same bytes again, on one core", problem.or(other));
     Ok(findings)
@@ -123,7 +126,8 @@ fn once(
     let mut problems = Vec::new();
     let outcome = run::run(graph, catalog, store, &options(cores)?, &mut |event| {
         if let flow_engine::event::Event::NodeFinished { node, error: Some(error), .. } = event {
-            let lines = std::iter::once(format!("{node}: {}", error.message)).chain(error.stderr.iter().cloned());
+            let lines =
+                std::iter::once(format!("{node}: {}", error.message)).chain(error.stderr.iter().cloned());
             problems.extend(lines);
         }
     });

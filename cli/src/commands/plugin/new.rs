@@ -75,10 +75,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     }
     let api = api.canonicalize().unwrap_or(api);
     let (files, next): (&[(&str, &str)], &str) = match args.lang {
-        Language::Python => (
-            &PYTHON,
-            "python3 -m venv .venv && .venv/bin/pip install numpy\n  flow run workflow.yaml",
-        ),
+        Language::Python => {
+            (&PYTHON, "python3 -m venv .venv && .venv/bin/pip install numpy\n  flow run workflow.yaml")
+        }
         Language::Rust => (&RUST, "cargo build --release\n  flow run workflow.yaml"),
     };
     for (path, text) in files {

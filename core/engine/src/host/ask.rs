@@ -39,13 +39,20 @@ impl Conversation {
                 let one = plugins.len() == 1;
                 match plugins.into_iter().find(|plugin| one || plugin.name == wanted.name) {
                     Some(info) => Ok((conversation, info)),
-                    None => Err(Problem::new(format!("it serves no plugin of this name, but {}", names.join(", ")))),
+                    None => Err(Problem::new(format!(
+                        "it serves no plugin of this name, but {}",
+                        names.join(", ")
+                    ))),
                 }
             }
             Reply::Hello { protocol, .. } => Err(Problem::new(format!(
                 "it speaks version {protocol} of the protocol, and this program version {PROTOCOL}"
             ))
-            .help(if protocol > PROTOCOL { "use a newer `flow`" } else { "use a newer version of the plugin" })),
+            .help(if protocol > PROTOCOL {
+                "use a newer `flow`"
+            } else {
+                "use a newer version of the plugin"
+            })),
             Reply::Refused { message, file, line, trace } => {
                 Err(Problem { message, place: file.zip(line), notes: trace, help: None })
             }
@@ -58,7 +65,9 @@ impl Conversation {
         let failed = |error: std::io::Error| {
             let problem = Problem::new(format!("`{shown}` cannot be started: {error}"));
             match error.kind() {
-                std::io::ErrorKind::PermissionDenied => problem.help(format!("make it executable: chmod +x {shown}")),
+                std::io::ErrorKind::PermissionDenied => {
+                    problem.help(format!("make it executable: chmod +x {shown}"))
+                }
                 _ => problem,
             }
         };

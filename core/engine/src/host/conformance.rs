@@ -47,8 +47,12 @@ pub(crate) fn try_out(name: &str, program: &Program) -> Vec<Finding> {
         false => Err("it declared one thing the first time, and another the second".to_owned()),
     };
     found.push(finding("it declares the same each time", same));
-    let undocumented: Vec<&str> =
-        info.operations.iter().filter(|spec| spec.summary.is_empty()).map(|spec| spec.name.as_str()).collect();
+    let undocumented: Vec<&str> = info
+        .operations
+        .iter()
+        .filter(|spec| spec.summary.is_empty())
+        .map(|spec| spec.name.as_str())
+        .collect();
     let documented = match undocumented.is_empty() {
         true => Ok(()),
         false => Err(format!("say what they do in a sentence: {}", undocumented.join(", "))),
@@ -56,7 +60,10 @@ pub(crate) fn try_out(name: &str, program: &Program) -> Vec<Finding> {
     found.push(finding("its operations are documented", documented));
     let late = |how: &str| format!("{how}, it went on for more than {} s", END.as_secs());
     let told = one.ends(Some(&Request::Shutdown), END);
-    found.push(finding("it ends when it is told to", told.then_some(()).ok_or_else(|| late("after `shutdown`"))));
+    found.push(finding(
+        "it ends when it is told to",
+        told.then_some(()).ok_or_else(|| late("after `shutdown`")),
+    ));
     let alone = other.ends(None, END);
     let alone = alone.then_some(()).ok_or_else(|| late("after its standard input had ended"));
     found.push(finding("it ends when the engine has gone", alone));

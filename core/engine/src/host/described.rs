@@ -39,7 +39,8 @@ impl Looked {
 
     fn is_the_same(&self) -> bool {
         let same_stat = stat(&self.path).is_some_and(|stat| stat == self.stat);
-        same_stat && self.settled || fs::read(&self.path).is_ok_and(|bytes| Digest::of(&bytes) == self.content)
+        same_stat && self.settled
+            || fs::read(&self.path).is_ok_and(|bytes| Digest::of(&bytes) == self.content)
     }
 }
 

@@ -80,7 +80,9 @@ impl Problem {
 pub(crate) fn find(wanted: &Wanted<'_>) -> Result<Hosted, Problem> {
     let kept = wanted.store.join("plugins");
     let (mut program, files, environment) = match &wanted.at {
-        Where::Python { target, environment } => python::program(wanted, target, environment.as_deref(), &kept)?,
+        Where::Python { target, environment } => {
+            python::program(wanted, target, environment.as_deref(), &kept)?
+        }
         Where::Command(words) => command(wanted, words)?,
     };
     let declared = Digest::of(format!("{} {program:?}", env!("CARGO_PKG_VERSION")).as_bytes());
@@ -88,7 +90,8 @@ pub(crate) fn find(wanted: &Wanted<'_>) -> Result<Hosted, Problem> {
     let (mut info, known) = match described::recall(&path) {
         Some(info) => (info, true),
         None => {
-            let (_, info) = ask::Conversation::start(&program, wanted)?;
+            let started = ask::Conversation::start(&program, wanted);
+            let (_, info) = started.map_err(|problem| python::help(problem, wanted))?;
             (info, false)
         }
     };
@@ -152,8 +155,9 @@ fn command(wanted: &Wanted<'_>, words: &[String]) -> Result<Found, Problem> {
 fn check(name: &str, info: &PluginInfo) -> Result<(), Problem> {
     let wrong = |message: String| Err(Problem::new(message));
     if info.name != name {
-        return wrong(format!("it calls itself `{}`", info.name))
-            .map_err(|problem: Problem| problem.help(format!("call it `{}` here, or `{name}` there", info.name)));
+        return wrong(format!("it calls itself `{}`", info.name)).map_err(|problem: Problem| {
+            problem.help(format!("call it `{}` here, or `{name}` there", info.name))
+        });
     }
     if info.operations.is_empty() {
         return wrong("it offers no operations".to_owned());
@@ -165,7 +169,10 @@ fn check(name: &str, info: &PluginInfo) -> Result<(), Problem> {
     for spec in &info.operations {
         let verb = spec.name.strip_prefix(name).and_then(|rest| rest.strip_prefix('/'));
         if !verb.is_some_and(is_name) {
-            return wrong(format!("it offers an operation `{}`, which is not named `{name}/VERB`", spec.name));
+            return wrong(format!(
+                "it offers an operation `{}`, which is not named `{name}/VERB`",
+                spec.name
+            ));
         }
         if spec.outputs.is_empty() {
             return wrong(format!("its operation `{}` has no outputs", spec.name));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use flow_plugin::Digest;
 
-use super::{Found, Problem, Wanted};
+use super::{Found, Problem, Wanted, Where};
 use crate::exec::{self, environment};
 use crate::run::Program;
 
@@ -17,12 +17,13 @@ macro_rules! package {
 }
 
 /// The package, which is part of this program: worker and engine are always of one version.
-const PACKAGE: [(&str, &str); 8] = package!(
+const PACKAGE: [(&str, &str); 9] = package!(
     "__init__.py",
     "_artifacts.py",
     "_code.py",
     "_context.py",
     "_dataset.py",
+    "_hints.py",
     "_operation.py",
     "_results.py",
     "_worker.py"
@@ -77,7 +78,8 @@ pub(super) fn program(
         };
         return Err(Problem::new(message).help("install Python 3.9 or newer"));
     };
-    let package = unpack(kept).map_err(|error| Problem::new(format!("its package cannot be written: {error}")))?;
+    let package =
+        unpack(kept).map_err(|error| Problem::new(format!("its package cannot be written: {error}")))?;
     let args = [
         "-c".to_owned(),
         START.to_owned(),
@@ -86,7 +88,9 @@ pub(super) fn program(
         target,
     ];
     let mut files = vec![interpreter.clone()];
-    files.extend(environment.map(|written| wanted.folder.join(written).join("pyvenv.cfg")).filter(|p| p.is_file()));
+    files.extend(
+        environment.map(|written| wanted.folder.join(written).join("pyvenv.cfg")).filter(|p| p.is_file()),
+    );
     let program = Program {
         path: interpreter,
         args: args.to_vec(),
@@ -116,4 +120,18 @@ fn unpack(kept: &Path) -> std::io::Result<PathBuf> {
         other => other?,
     }
     Ok(folder)
+}
+
+/// What to do about a package that is missing.
+pub(super) fn help(problem: Problem, wanted: &Wanted<'_>) -> Problem {
+    let Where::Python { environment, .. } = &wanted.at else { return problem };
+    if !problem.message.starts_with("ModuleNotFoundError") {
+        return problem;
+    }
+    problem.help(match environment {
+        Some(written) => format!("packages are installed with `{written}/bin/pip install NAME`"),
+        None => "give the plugin an environment that has it: `python3 -m venv .venv`, `.venv/bin/pip install NAME`, and \
+                 `env: .venv` beside `python`"
+            .to_owned(),
+    })
 }

@@ -27,7 +27,12 @@ pub(super) struct Asking {
 }
 
 impl Asking {
-    pub(super) fn new(program: Program, wanted: &Wanted<'_>, info: &PluginInfo, answers: PathBuf) -> Arc<Self> {
+    pub(super) fn new(
+        program: Program,
+        wanted: &Wanted<'_>,
+        info: &PluginInfo,
+        answers: PathBuf,
+    ) -> Arc<Self> {
         let signature = serde_json::to_vec(info).unwrap_or_default();
         // Compiled code may change what it answers without changing what it declares.
         let compiled: Vec<u8> = match &wanted.at {

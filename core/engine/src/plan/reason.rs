@@ -105,7 +105,8 @@ fn parts(before: &Computation, recipe: &Recipe, ports: Option<Connected<'_>>) ->
         parts.push(format!("version of {} {old} → {new}", recipe.operation));
     }
     let (mut old, mut new) = (before.recipe.params(), recipe.params());
-    let [was, is] = [&mut old, &mut new].map(|params| params.as_object_mut().and_then(|p| p.shift_remove(CODE)));
+    let [was, is] =
+        [&mut old, &mut new].map(|params| params.as_object_mut().and_then(|p| p.shift_remove(CODE)));
     code(&was.unwrap_or_default(), &is.unwrap_or_default(), &mut parts);
     if recipe.operation == exec::RUN && before.recipe.operation == exec::RUN {
         command(&old, &new, &mut parts);
@@ -134,7 +135,9 @@ fn code(old: &Value, new: &Value, parts: &mut Vec<String>) {
                 let [was, is] = [was, is].map(|text| serde_json::from_str(text).unwrap_or_default());
                 params(name, &was, &is, parts);
             }
-            (Some(was), Some(is)) if was.len().max(is.len()) <= VALUE => parts.push(format!("{name} {was} → {is}")),
+            (Some(was), Some(is)) if was.len().max(is.len()) <= VALUE => {
+                parts.push(format!("{name} {was} → {is}"))
+            }
             (Some(_), Some(_)) => parts.push(format!("{name} changed")),
             (None, _) => parts.push(format!("{name} is new")),
             (_, None) => parts.push(format!("{name} is no longer used")),

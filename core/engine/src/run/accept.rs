@@ -23,7 +23,9 @@ pub(super) async fn take_over(task: &Task, worker: &Worker) -> Result<Vec<(Strin
         let Some(path) = task.job.outputs.get(&port.name) else { continue };
         if foreign && worker.writes_to(path) {
             let name = &port.name;
-            return Err(format!("it still has its output `{name}` open for writing after it said that it is done"));
+            return Err(format!(
+                "it still has its output `{name}` open for writing after it said that it is done"
+            ));
         }
         let artifact = identify(port, path, foreign)
             .await
@@ -88,7 +90,9 @@ fn look(path: &Path, metadata: &Metadata) -> Result<(), String> {
         return Err(format!("has something in it that is neither a file nor a folder: `{name}`"));
     }
     if metadata.nlink() > 1 {
-        return Err(format!("has a file in it that lies elsewhere too, `{name}`: leave a copy, not a hard link"));
+        return Err(format!(
+            "has a file in it that lies elsewhere too, `{name}`: leave a copy, not a hard link"
+        ));
     }
     Ok(())
 }
@@ -99,7 +103,8 @@ fn check_variables(path: &Path, port: &Port) -> Result<(), String> {
     for declared in &port.variables {
         let name = &declared.name;
         let Ok(found) = dataset.variable(name) else {
-            let names: Vec<&str> = dataset.variables().iter().map(|variable| variable.name.as_str()).collect();
+            let names: Vec<&str> =
+                dataset.variables().iter().map(|variable| variable.name.as_str()).collect();
             return Err(format!(
                 "has no variable `{name}`, which the operation declares; it has {}",
                 crate::diagnostics::list(&names)
@@ -112,7 +117,8 @@ fn check_variables(path: &Path, port: &Port) -> Result<(), String> {
             return wrong("elements of type", &declared.dtype, found.dtype.name());
         }
         if found.dims != declared.dims {
-            let [declared, found] = [&declared.dims, &found.dims].map(|dims| format!("({})", dims.join(", ")));
+            let [declared, found] =
+                [&declared.dims, &found.dims].map(|dims| format!("({})", dims.join(", ")));
             return wrong("dimensions", &declared, &found);
         }
         let same = found.units == declared.units

@@ -16,8 +16,8 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 use super::Program;
 use super::cgroup::{Group, Groups};
-use crate::host::not_a_message;
 use crate::event::MAX_LINE;
+use crate::host::not_a_message;
 
 /// The longest line of standard error that is kept whole.
 const LINE: usize = 4 << 10;
@@ -219,8 +219,12 @@ impl Worker {
                 return Err(Broken::Talk(format!("a worker sent a line of more than {MAX_LINE} bytes")));
             }
             if complete {
-                let reply = serde_json::from_slice(&self.line)
-                    .map_err(|error| Broken::Talk(format!("its worker cannot be understood: {}", not_a_message(&self.line, &error))));
+                let reply = serde_json::from_slice(&self.line).map_err(|error| {
+                    Broken::Talk(format!(
+                        "its worker cannot be understood: {}",
+                        not_a_message(&self.line, &error)
+                    ))
+                });
                 self.line.clear();
                 return reply.map(Said::Reply);
             }

@@ -136,7 +136,11 @@ pub enum Error {
 /// # Errors
 /// When the workflow is wrong, the number is not there, or a run cannot be carried through. Trials that fail are
 /// no errors.
-pub fn sweep(options: &Options, catalog: &mut Catalog, sink: &mut dyn FnMut(Event<'_>)) -> Result<Found, Error> {
+pub fn sweep(
+    options: &Options,
+    catalog: &mut Catalog,
+    sink: &mut dyn FnMut(Event<'_>),
+) -> Result<Found, Error> {
     let base = workflow::load(&options.file, &options.workflow, catalog)?;
     let target = Target::parse(&options.metric, &base)?;
     let root = options.store.clone().unwrap_or_else(|| base.root.join(".flow"));

@@ -25,11 +25,16 @@ pub(super) fn add(
     for plugin in plugins {
         let span = plugin.name.span;
         if catalog.is_built_in(&plugin.name.text) {
-            let message = format!("there is a plugin `{}` already, which comes with this program", plugin.name.text);
+            let message =
+                format!("there is a plugin `{}` already, which comes with this program", plugin.name.text);
             problems.push(Diagnostic::at(span, message).help("call it otherwise"));
             continue;
         }
-        let (at, written) = match &plugin.at {
+        let Some(at) = &plugin.at else {
+            catalog.set_broken(&plugin.name.text);
+            continue;
+        };
+        let (at, written) = match at {
             PluginAt::Python { target, environment } => {
                 let environment = environment.as_ref().map(|word| word.text.clone());
                 (Where::Python { target: target.text.clone(), environment }, target.span)

@@ -16,7 +16,8 @@ Results are opened, also while a run is going on, with ``load("workflow", "stage
 from ._artifacts import Figure, File, Folder, Metrics, Model, Table
 from ._context import Cancelled, Context
 from ._dataset import Dataset, Variable
-from ._operation import BadInput, Range, Unit, operation
+from ._hints import Range, Unit
+from ._operation import BadInput, operation
 from ._results import load, load_all, locate, open_dataset
 
 __all__ = [

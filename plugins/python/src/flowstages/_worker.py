@@ -144,7 +144,7 @@ class Worker:
         try:
             plugin = Plugin(self._name, self._target)
         except BaseException as error:
-            self.send(refusal(error))
+            self.send(refusal(error, root_of(self._target)))
             return
         self._plugin = plugin
         self.send({"type": "hello", "protocol": PROTOCOL, "plugins": [plugin.document()]})
@@ -226,7 +226,14 @@ def describe(error: BaseException, root: Optional[Path]) -> str:
     return f"{message} ({Path(last.filename).name}, line {last.lineno}, in {last.name})"
 
 
-def refusal(error: BaseException) -> Dict[str, Any]:
+def root_of(target: str) -> Optional[Path]:
+    try:
+        return locate(target)[2]
+    except Exception:
+        return None
+
+
+def refusal(error: BaseException, root: Optional[Path]) -> Dict[str, Any]:
     """Why the plugin cannot be loaded, and where in its code."""
     message: Dict[str, Any] = {"type": "refused", "message": str(error) or type(error).__name__}
     if not isinstance(error, (DeclarationError, FileNotFoundError)):
@@ -235,11 +242,10 @@ def refusal(error: BaseException) -> Dict[str, Any]:
     if isinstance(error, (SyntaxError, DeclarationError)):
         place = (error.filename, error.lineno)
     else:
-        frames = user_frames(error, None)
-        inner = [frame for frame in frames if "importlib" not in frame.filename]
-        if inner:
-            place = (inner[-1].filename, inner[-1].lineno)
-            message["trace"] = user_traceback(error, None).splitlines()
+        frames = user_frames(error, root)
+        if frames:
+            place = (frames[-1].filename, frames[-1].lineno)
+            message["trace"] = user_traceback(error, root).splitlines()
     if place[0] and place[1]:
         message.update(file=str(Path(place[0]).resolve()), line=place[1])
     return message

@@ -11,8 +11,8 @@ use std::collections::HashMap;
 use super::tree::{Data, Entry, Tree};
 use crate::diagnostics::{Diagnostic, Diagnostics, Span, closest, did_you_mean};
 
-pub(super) use plugins::{PluginAt, PluginDecl};
 use crate::exec::Form;
+pub(super) use plugins::{PluginAt, PluginDecl};
 
 /// The version of the format that this program reads.
 pub(crate) const FORMAT: u64 = 1;

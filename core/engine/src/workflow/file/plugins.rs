@@ -10,7 +10,8 @@ use crate::diagnostics::Diagnostic;
 /// One plugin of a workflow.
 pub(in super::super) struct PluginDecl {
     pub(in super::super) name: Word,
-    pub(in super::super) at: PluginAt,
+    /// Nothing where that makes no sense, which has been reported.
+    pub(in super::super) at: Option<PluginAt>,
     /// How long it may take to start.
     pub(in super::super) timeout: Option<Duration>,
 }
@@ -22,6 +23,8 @@ pub(in super::super) enum PluginAt {
     /// An executable and its arguments.
     Command(Vec<Word>),
 }
+
+const WRITTEN: &str = "a plugin is written `{ python: FILE.py }` or `{ command: [./PROGRAM] }`";
 
 const KEYS: [&str; 4] = ["python", "env", "command", "timeout"];
 
@@ -37,41 +40,44 @@ impl Reader<'_> {
             self.problems.push(bad_name(&name, "plugin"));
             return None;
         }
-        let what = "a plugin is written `{ python: FILE.py }` or `{ command: [./PROGRAM] }`";
-        let body = &entry.value;
-        let entries = self.mapping(body, what);
+        let entries = self.mapping(&entry.value, WRITTEN);
         let meant = self.known_keys(entries, &KEYS, "a plugin");
-        let at = match (body.get("python"), body.get("command")) {
+        let at = self.at(&name, &entry.value, meant.is_empty());
+        let timeout = entry.value.get("timeout");
+        let timeout = timeout.and_then(|entry| limits::timeout(&entry.value, self.problems));
+        Some(PluginDecl { name, at, timeout })
+    }
+
+    fn at(&mut self, name: &Word, body: &Tree, complete: bool) -> Option<PluginAt> {
+        match (body.get("python"), body.get("command")) {
             (Some(python), None) => {
                 let target = self.word(&python.value, "`python`")?;
                 let environment = match body.get("env") {
                     Some(env) => Some(self.word(&env.value, "`env`")?),
                     None => None,
                 };
-                PluginAt::Python { target, environment }
+                Some(PluginAt::Python { target, environment })
             }
             (None, Some(command)) => {
                 if let Some(env) = body.get("env") {
                     let problem = Diagnostic::at(env.key_span, "only plugins in Python have an environment");
                     self.problems.push(problem.help("remove `env`"));
                 }
-                PluginAt::Command(self.command(&command.value)?)
+                self.command(&command.value).map(PluginAt::Command)
             }
             (Some(_), Some(command)) => {
                 let problem = Diagnostic::at(command.key_span, format!("`{}` is in two places", name.text));
                 self.problems.push(problem.help("write `python` or `command`"));
-                return None;
+                None
             }
             (None, None) => {
-                if matches!(body.data, Data::Map(_) | Data::Null) && meant.is_empty() {
+                if matches!(body.data, Data::Map(_) | Data::Null) && complete {
                     let message = format!("the plugin `{}` does not say where it is", name.text);
-                    self.problems.push(Diagnostic::at(name.span, message).help(what));
+                    self.problems.push(Diagnostic::at(name.span, message).help(WRITTEN));
                 }
-                return None;
+                None
             }
-        };
-        let timeout = body.get("timeout").and_then(|entry| limits::timeout(&entry.value, self.problems));
-        Some(PluginDecl { name, at, timeout })
+        }
     }
 
     /// A program and its arguments: texts, also where they look like numbers.
