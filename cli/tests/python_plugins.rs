@@ -57,6 +57,17 @@ def gather(texts: List[File]) -> Metrics:
     return Metrics({item.coordinates["n"]: len(item.read_text()) for item in texts})
 
 
+@operation(checkpoints=True)
+def steps(context: Context, total: int = 3) -> Metrics:
+    saved = context.checkpoints.last()
+    start = saved[0] if saved else 0
+    for step in range(start, total):
+        context.checkpoints.save(step + 1, b"state")
+        if saved is None and step == 1:
+            raise RuntimeError("half way")
+    return Metrics(start=start)
+
+
 def positive(length: int) -> None:
     if length % 2:
         raise ValueError("`length` must be even")
@@ -184,6 +195,21 @@ fn collections_come_with_their_coordinates() {
     let run = project.run(&[]);
     assert_eq!(run.code, Some(0), "{:?} {}", run.events, run.stderr);
     assert_eq!(project.output("gather", "result"), "{\n  \"a\": 3,\n  \"b\": 3\n}\n");
+}
+
+#[test]
+fn work_goes_on_from_its_last_checkpoint() {
+    if !has_python() {
+        return;
+    }
+    let project = project("  steps: { uses: mine/steps, with: { total: 4 } }\n");
+    let run = project.run(&[]);
+    assert_eq!((run.code, run.counts()), (Some(1), [0, 0, 1, 0]), "{}", run.stderr);
+    let run = project.run(&[]);
+    assert_eq!((run.code, run.counts()), (Some(0), [1, 0, 0, 0]), "{:?} {}", run.events, run.stderr);
+    assert_eq!(project.output("steps", "result"), "{\n  \"start\": 2\n}\n");
+    let resumed = run.events.iter().find(|event| event["event"] == "node_resumed").unwrap();
+    assert_eq!(resumed["from"], "its checkpoint at step 2");
 }
 
 /// What `flow plan` says about a workflow that is wrong.

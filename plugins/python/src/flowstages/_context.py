@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import struct
 import threading
 import time
 from pathlib import Path
@@ -45,7 +46,7 @@ class Context:
         self.threads: int = job.get("threads", 1)
         folder = job.get("checkpoints")
         #: Where state is saved, for operations declared with ``checkpoints=True``.
-        self.checkpoints: Optional[Checkpoints] = Checkpoints(Path(folder)) if folder else None
+        self.checkpoints: Optional[Checkpoints] = Checkpoints(Path(folder), self._resumed) if folder else None
 
     def path(self, port: str = "result") -> Path:
         """Where an output goes, for an operation that writes a file or folder itself. Nothing is there yet."""
@@ -95,6 +96,9 @@ class Context:
         if self.cancelled:
             raise Cancelled
 
+    def _resumed(self, step: int, cpu_s: float, wall_s: float) -> None:
+        self._tell("resumed", step=step, shorter=False, spent={"cpu_s": cpu_s, "wall_s": wall_s})
+
     def _tell(self, kind: str, **fields: Any) -> None:
         self._send({"type": kind, "id": self._id, **fields})
 
@@ -104,16 +108,23 @@ class Checkpoints:
 
     KEPT = 2
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, resumed: Optional[Callable[[int, float, float], None]] = None) -> None:
         #: For operations that keep finished parts as files of their own; it stays until the node has succeeded.
         self.folder = folder
+        self._resumed = resumed
+        self._started = (time.process_time(), time.monotonic())
+        #: What reaching the state that the work goes on from had cost: CPU and wall seconds.
+        self._before = (0.0, 0.0)
 
     def save(self, step: int, state: bytes) -> None:
         """Saves the state reached at a step: whole or not at all."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        now = (time.process_time(), time.monotonic())
+        spent = (before + at - start for before, at, start in zip(self._before, now, self._started))
+        content = struct.pack("<2d", *spent) + state
         temporary = self.folder / ".writing"
         with open(temporary, "wb") as file:
-            file.write(hashlib.sha256(state).digest() + state)
+            file.write(hashlib.sha256(content).digest() + content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, self.folder / f"{step:020}.checkpoint")
@@ -124,8 +135,13 @@ class Checkpoints:
         """The last whole one: its step and state. A damaged one falls back to the one before."""
         for path in reversed(self._files()):
             content = path.read_bytes()
-            if hashlib.sha256(content[32:]).digest() == content[:32]:
-                return int(path.stem), content[32:]
+            if len(content) >= 48 and hashlib.sha256(content[32:]).digest() == content[:32]:
+                step = int(path.stem)
+                cpu_s, wall_s = struct.unpack("<2d", content[32:48])
+                self._before = (cpu_s, wall_s)
+                if self._resumed is not None:
+                    self._resumed(step, cpu_s, wall_s)
+                return step, content[48:]
         return None
 
     def _files(self) -> "list[Path]":

@@ -95,7 +95,8 @@ def locate(target: str) -> Tuple[str, Path, Path]:
 class Worker:
     """The conversation."""
 
-    def __init__(self, name: str, target: str, out: Any) -> None:
+    def __init__(self, name: str, target: str, requests: Any, out: Any) -> None:
+        self._requests = requests
         self._out = out
         self._lock = threading.Lock()
         self._name = name
@@ -126,7 +127,7 @@ class Worker:
                 self._run(request)
 
     def _listen(self) -> None:
-        for line in sys.stdin.buffer:
+        for line in self._requests:
             request = json.loads(line)
             if request["type"] == "cancel":
                 context = self._running
@@ -304,12 +305,15 @@ def end_everything() -> None:
 def main() -> None:
     """``NAME TARGET``: the plugin's name, and a file, a folder or a module."""
     name, target = sys.argv[1:3]
-    # Standard output belongs to the protocol: whatever is printed goes to standard error, line by line.
-    out = os.fdopen(os.dup(1), "wb")
+    # Standard input and output belong to the protocol: there is nothing to read, and whatever is printed goes to
+    # standard error, line by line. Programs that are started get neither.
+    requests, out = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
     os.dup2(2, 1)
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(line_buffering=True)
     adopt_orphans()
     # The engine says when to stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Worker(name, target, out).serve()
+    Worker(name, target, requests, out).serve()
