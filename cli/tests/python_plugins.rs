@@ -276,7 +276,7 @@ fn the_package_tests_itself_and_opens_results() {
     let project = Project::new(
         "
   wave: { uses: demo/wave, matrix: { height: [1, 2] }, with: { cells: 8, times: 4, amplitude: \"${{ matrix.height }}\" } }
-  mean: { uses: demo/mean, inputs: { waves: [wave.wave] } }
+  mean: { uses: demo/mean, inputs: { data: [wave.wave] } }
 ",
     );
     assert_eq!(project.run(&[]).code, Some(0));

@@ -177,10 +177,17 @@ class Operations(Folder):
             prior: Optional[Metrics] = None,
             degree: int = 2,
         ) -> Results:
-            """Fits."""
+            """Fits.
+
+            By least squares.
+
+            Args:
+                degree: Of the polynomial.
+            """
             raise NotImplementedError
 
         spec = self.declare(fit, version=3, checkpoints=True).spec("mine", {"a.py": "1"})
+        self.assertEqual((spec["summary"], spec["doc"]), ("Fits.", "By least squares."))
         self.assertEqual((spec["name"], spec["version"], spec["checkpoints"]), ("mine/fit", 3, True))
         ports = [(p["name"], p["kind"], p.get("multiplicity"), p.get("optional")) for p in spec["inputs"]]
         self.assertEqual(

@@ -103,7 +103,11 @@ pub(crate) fn find(wanted: &Wanted<'_>) -> Result<Hosted, Problem> {
     program.patience = Some(wanted.patience);
     if let Some(environment) = environment {
         // Of Python itself the minor version counts, and the plugin has told it.
-        let packages = serde_json::to_value(&environment).unwrap_or_default()["packages"].take();
+        let mut packages = serde_json::to_value(&environment).unwrap_or_default()["packages"].take();
+        if let Some(packages) = packages.as_object_mut() {
+            // The package that runs is the engine's own.
+            packages.shift_remove(python::NAME);
+        }
         for spec in &mut info.operations {
             spec.code.insert(ENVIRONMENT.to_owned(), crate::key::canonical(&packages));
         }

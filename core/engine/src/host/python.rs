@@ -10,6 +10,9 @@ use super::{Found, Problem, Wanted, Where};
 use crate::exec::{self, environment};
 use crate::run::Program;
 
+/// The name of the package that serves plugins.
+pub(super) const NAME: &str = "flowstages";
+
 macro_rules! package {
     ($($name:literal),*) => {
         [$(($name, include_str!(concat!("../../../../plugins/python/src/flowstages/", $name)))),*]
@@ -109,7 +112,7 @@ fn unpack(kept: &Path) -> std::io::Result<PathBuf> {
         return Ok(folder);
     }
     let temporary = folder.with_extension(std::process::id().to_string());
-    let package = temporary.join("flowstages");
+    let package = temporary.join(NAME);
     fs::create_dir_all(&package)?;
     for (name, text) in PACKAGE {
         fs::write(package.join(name), text)?;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 import typing
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, TypeVar, overload
@@ -129,7 +130,7 @@ class Operation:
             "name": f"{plugin}/{self.name}",
             "version": self.version,
             "summary": summary,
-            "doc": text,
+            "doc": description(text),
             "params": signature.schema,
             "inputs": [port.document() for port in signature.inputs.values()],
             "outputs": [port.document() for port in signature.outputs],
@@ -248,6 +249,16 @@ class Operation:
             raise TypeError(f"`{self.name}` returned {len(results)} outputs instead of {len(signature.outputs)}")
         for port, value in zip(signature.outputs, results):
             write(port, value, Path(job["outputs"][port.name]))
+
+
+def description(text: str) -> str:
+    """What a docstring says behind its first paragraph, less the sections about arguments and results."""
+    kept = []
+    for paragraph in text.split("\n\n")[1:]:
+        if re.match(r"(Args|Arguments|Parameters|Returns|Raises|Attributes):?\s*(\n|\Z)", paragraph):
+            break
+        kept.append(paragraph)
+    return "\n\n".join(kept)
 
 
 def read(kind: str, artifact: Mapping[str, Any]) -> Any:
