@@ -116,8 +116,14 @@ def other(job, out):
     send({"type": "done", "id": job["id"] + 100, "usage": {"cpu_s": 0, "wall_s": 0, "peak_rss": 0}})
     good(job, out)
 
+def leak(job, out):
+    for _ in range(300):
+        kept.append(b"x" * (1 << 20))
+        time.sleep(0.01)
+    time.sleep(1000)
+
 OPERATIONS = {
-    "good": (good, FILE), "garbage": (garbage, FILE), "long_line": (long_line, FILE), "hang": (hang, FILE),
+    "leak": (leak, FILE), "good": (good, FILE), "garbage": (garbage, FILE), "long_line": (long_line, FILE), "hang": (hang, FILE),
     "die": (die, FILE), "nothing": (nothing, FILE), "link": (link, FOLDER), "outer_link": (outer_link, FILE),
     "hard_link": (hard_link, FOLDER), "fifo": (fifo, FOLDER), "outer_fifo": (outer_fifo, FILE),
     "late": (late, FILE), "dims": (dims, DATASET), "dtype": (dtype, DATASET), "units": (units, DATASET),
@@ -184,11 +190,12 @@ fn a_shell_script_can_be_a_plugin() {
     assert_eq!(project.run(&[]).executed(), ["count", "head"]);
 }
 
-const CASES: [(&str, &str); 16] = [
+const CASES: [(&str, &str); 17] = [
     ("garbage", "standard output that is no message: `hello, is this on?`"),
     ("long_line", "a line of more than"),
     ("hang", "it took longer than its timeout of 0.5 s"),
     ("die", "its worker process ended: exit status 3"),
+    ("leak", "and its limit is 100 MiB"),
     ("nothing", "its output `out` was not written"),
     ("link", "has a symbolic link in it, `link`"),
     ("outer_link", "has a symbolic link in it"),
@@ -212,12 +219,12 @@ fn a_plugin_that_misbehaves_costs_its_node_and_nothing_else() {
     let well = ["good", "flood", "twice", "other"];
     let mut stages = String::new();
     for (name, _) in &cases {
-        stages.push_str(
-            &format!("  {name}: {{ uses: bad/{name}, timeout: 500 ms }}\n").replace(
-                "timeout: 500 ms",
-                if *name == "hang" { "timeout: 500 ms" } else { "timeout: 1 min" },
-            ),
-        );
+        let more = match *name {
+            "hang" => ", timeout: 500 ms",
+            "leak" => ", resources: { memory: 100 MiB }",
+            _ => "",
+        };
+        stages.push_str(&format!("  {name}: {{ uses: bad/{name}{more} }}\n"));
     }
     // After the others, so that workers that misbehaved would serve them if they were still there.
     for name in well {
