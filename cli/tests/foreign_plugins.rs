@@ -301,3 +301,24 @@ fn a_plugin_that_changes_while_the_run_goes_on_is_noticed() {
     let run = project.run(&[]);
     assert_eq!(run.code, Some(0), "{:?} {}", run.events, run.stderr);
 }
+
+#[test]
+fn the_plugins_of_an_included_file_come_along() {
+    let project = Project::new("");
+    fs::create_dir(project.path("lib")).unwrap();
+    executable(&project, "lib/words.sh", SHELL);
+    let lib = "flow: 1\nplugins: { words: { command: [./words.sh] } }\nstages:
+  text: { uses: demo/text, with: { text: \"one two\" } }
+  count: { uses: words/count, inputs: { text: text.text } }\n";
+    project.write("lib/lib.yaml", lib);
+    project.write("lib/same.yaml", lib);
+    let head = "flow: 1\nname: w\ninclude: { a: lib/lib.yaml, b: lib/same.yaml }\n";
+    let stages = "stages:\n  head: { uses: words/head, inputs: { text: a.text.text } }\n";
+    project.write("w.yaml", &format!("{head}{stages}"));
+    let run = project.run(&[]);
+    assert_eq!(run.code, Some(0), "{:?} {}", run.events, run.stderr);
+    assert_eq!(project.output("a.count", "words"), "{ \"words\": 2 }\n");
+    project.write("w.yaml", &format!("{head}plugins: {{ words: {{ command: [./words.sh] }} }}\n{stages}"));
+    let said = project.flow(&["plan", "w.yaml"]);
+    assert!(text(&said.stderr).contains("two plugins are called `words`"), "{}", text(&said.stderr));
+}
