@@ -7,6 +7,7 @@ mod get;
 mod graph;
 mod log;
 mod plan;
+mod plugin;
 mod plugins;
 mod reference;
 mod request;
@@ -61,6 +62,8 @@ pub(crate) enum Command {
     Graph(graph::Args),
     /// List plugins and their operations, or document one operation
     Plugins(plugins::Args),
+    /// Make a plugin of your own, and try it
+    Plugin(plugin::Args),
     /// Print the JSON Schema of workflow files, for editors
     Schema(schema::Args),
     /// Print a completion script for a shell
@@ -88,6 +91,7 @@ impl Command {
             Self::Store(args) => store::run(&args),
             Self::Graph(args) => graph::run(&args),
             Self::Plugins(args) => plugins::run(&args),
+            Self::Plugin(args) => plugin::run(&args),
             Self::Schema(args) => schema::run(&args),
             Self::Completions(args) => completions::run(&args),
             Self::Worker => worker::run(),

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
@@ -10,7 +11,7 @@ use flow_engine::describe;
 use flow_plugin::Spec;
 use serde_json::{Value, json};
 
-use super::Failure;
+use super::{Failure, request};
 use crate::render::operation;
 use crate::render::text::{BOLD, DIM, RESET};
 
@@ -21,11 +22,15 @@ Examples:
   flow plugins                       the plugins and their operations
   flow plugins demo                  the operations of one plugin
   flow plugins demo/join             inputs, outputs and parameters of one operation
-  flow plugins demo/join --format json")]
+  flow plugins demo/join --format json
+  flow plugins --workflow ccs        with the plugins that a workflow names")]
 pub(crate) struct Args {
     /// A plugin, or an operation (plugin/verb); `show` may stand before it
     #[arg(value_name = "NAME", num_args = 0..=2)]
     name: Vec<String>,
+    /// Also the plugins of this workflow
+    #[arg(long, value_name = "WORKFLOW")]
+    workflow: Option<PathBuf>,
     /// For people, or for programs
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -41,7 +46,7 @@ enum Format {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let catalog = Catalog::new(crate::plugins::builtin());
+    let catalog = request::catalog(args.workflow.as_ref())?;
     let name = match args.name.as_slice() {
         [] => None,
         [show] if show == "show" || show == "list" => None,

@@ -53,15 +53,17 @@ pub(crate) struct Loaded {
 pub(crate) fn workflow(
     file: Option<&PathBuf>,
     settings: &Settings,
+    store: &StoreArgs,
 ) -> Result<(PathBuf, workflow::Options), Failure> {
     let file = workflow::locate(file.map(PathBuf::as_path)).map_err(Failure::not_found)?;
-    let current_dir = std::env::current_dir()
-        .map_err(|error| Failure::request(format_args!("cannot find the current folder: {error}")))?;
+    let current_dir = current_dir()?;
     let options = workflow::Options {
         profile: settings.profile.clone(),
         set: settings.set.clone(),
         current_dir,
         cores: settings.cores.unwrap_or_else(flow_engine::run::cores),
+        // Workers of plugins run in folders of their own.
+        store: store.store.as_ref().map(std::path::absolute).transpose().map_err(Failure::system)?,
     };
     Ok((file, options))
 }
@@ -72,16 +74,33 @@ pub(crate) fn load(
     settings: &Settings,
     store: &StoreArgs,
 ) -> Result<Loaded, Failure> {
-    let (file, options) = workflow(file, settings)?;
-    let catalog = Catalog::new(crate::plugins::builtin());
-    let graph = workflow::load(&file, &options, &catalog).map_err(Failure::workflow)?;
-    let store = store.store.clone().unwrap_or_else(|| graph.root.join(".flow"));
+    let (file, options) = workflow(file, settings, store)?;
+    let mut catalog = Catalog::new(crate::plugins::builtin());
+    let graph = workflow::load(&file, &options, &mut catalog).map_err(Failure::workflow)?;
+    let store = options.store.clone().unwrap_or_else(|| graph.root.join(".flow"));
     Ok(Loaded { graph, catalog, store, cores: options.cores })
+}
+
+/// The built-in plugins, and those that a workflow names. What else may be wrong with the workflow does not matter.
+pub(crate) fn catalog(workflow: Option<&PathBuf>) -> Result<Catalog, Failure> {
+    let mut catalog = Catalog::new(crate::plugins::builtin());
+    if let Some(file) = workflow {
+        let file = workflow::locate(Some(file)).map_err(Failure::not_found)?;
+        let options = workflow::Options { current_dir: current_dir()?, ..workflow::Options::default() };
+        workflow::plugins(&file, &options, &mut catalog).map_err(Failure::workflow)?;
+    }
+    Ok(catalog)
+}
+
+fn current_dir() -> Result<PathBuf, Failure> {
+    std::env::current_dir()
+        .map_err(|error| Failure::request(format_args!("cannot find the current folder: {error}")))
 }
 
 /// The program that serves the built-in operations: this one.
 pub(crate) fn worker() -> Result<Program, Failure> {
-    Ok(Program { path: std::env::current_exe().map_err(Failure::system)?, args: vec!["worker".into()] })
+    let path = std::env::current_exe().map_err(Failure::system)?;
+    Ok(Program { path, args: vec!["worker".into()], ..Program::default() })
 }
 
 const CHOOSING: &str = "Choosing what runs (each may be given again)";

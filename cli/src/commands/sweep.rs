@@ -106,9 +106,9 @@ fn trials(text: &str) -> Result<Trials, String> {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let options = options(args)?;
-    let catalog = Catalog::new(crate::plugins::builtin());
+    let mut catalog = Catalog::new(crate::plugins::builtin());
     let mut out = Output::new(args, &options.search);
-    let found = sweep::sweep(&options, &catalog, &mut |event| out.event(&event)).map_err(failure)?;
+    let found = sweep::sweep(&options, &mut catalog, &mut |event| out.event(&event)).map_err(failure)?;
     out.finish(args, &options, &found)?;
     Ok(match (found.interrupted, found.best()) {
         (true, _) => ExitCode::from(130),
@@ -146,7 +146,7 @@ fn options(args: &Args) -> Result<Options, Failure> {
     };
     let trials = args.trials.as_ref().map(|trials| trials.0.as_slice()).unwrap_or_default();
     let search = Search::new(space, method, trials, args.seed, args.batch).map_err(unreadable)?;
-    let (file, workflow) = request::workflow(args.file.as_ref(), &args.settings)?;
+    let (file, workflow) = request::workflow(args.file.as_ref(), &args.settings, &args.store)?;
     let run = run::Options {
         cores: workflow.cores,
         worker: request::worker()?,
@@ -156,11 +156,11 @@ fn options(args: &Args) -> Result<Options, Failure> {
     };
     Ok(Options {
         file,
+        store: workflow.store.clone(),
         workflow,
         search,
         metric: args.metric.clone(),
         maximize: args.maximize,
-        store: args.store.store.clone(),
         run,
     })
 }

@@ -1,9 +1,14 @@
 //! What operations there are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use flow_plugin::{Checked, ParamProblem, Plugin, Port, Spec};
 use serde_json::Value;
+
+use crate::host;
+pub use crate::host::Finding;
+use crate::run::Program;
 
 /// The operations a workflow may use: their declarations, and the checks that only their own code can do.
 ///
@@ -11,6 +16,10 @@ use serde_json::Value;
 pub struct Catalog {
     plugins: Vec<Plugin>,
     specs: BTreeMap<String, Spec>,
+    /// By name: what serves a plugin outside this program.
+    programs: BTreeMap<String, Arc<Program>>,
+    /// Plugins that a workflow names, and that cannot be used.
+    broken: BTreeSet<String>,
 }
 
 impl Catalog {
@@ -18,7 +27,49 @@ impl Catalog {
     #[must_use]
     pub fn new(plugins: Vec<Plugin>) -> Self {
         let specs = plugins.iter().flat_map(Plugin::specs).map(|spec| (spec.name.clone(), spec)).collect();
-        Self { plugins, specs }
+        Self { plugins, specs, programs: BTreeMap::new(), broken: BTreeSet::new() }
+    }
+
+    /// Adds a plugin outside this program, in place of one of the same name that was added before. Gives it back
+    /// where the name belongs to a plugin of this program.
+    pub(crate) fn host(&mut self, plugin: Plugin, program: Arc<Program>) -> Result<(), Plugin> {
+        let name = plugin.name().to_owned();
+        if self.is_built_in(&name) {
+            return Err(plugin);
+        }
+        self.plugins.retain(|known| known.name() != name);
+        let prefix = format!("{name}/");
+        self.specs.retain(|operation, _| !operation.starts_with(&prefix));
+        self.specs.extend(plugin.specs().into_iter().map(|spec| (spec.name.clone(), spec)));
+        self.plugins.push(plugin);
+        self.programs.insert(name, program);
+        Ok(())
+    }
+
+    /// Whether a plugin of this name is part of this program.
+    pub(crate) fn is_built_in(&self, name: &str) -> bool {
+        self.plugins.iter().any(|known| known.name() == name) && !self.programs.contains_key(name)
+    }
+
+    /// Notes that a plugin cannot be used: what would use it is not to blame.
+    pub(crate) fn set_broken(&mut self, name: &str) {
+        self.broken.insert(name.to_owned());
+    }
+
+    /// Whether an operation's plugin cannot be used, which has been reported.
+    pub(crate) fn is_broken(&self, operation: &str) -> bool {
+        operation.split_once('/').is_some_and(|(plugin, _)| self.broken.contains(plugin))
+    }
+
+    /// Tries the plugins outside this program: what each was asked to do, and what is wrong.
+    #[must_use]
+    pub fn try_out(&self) -> Vec<(&str, Vec<Finding>)> {
+        self.programs.iter().map(|(name, program)| (name.as_str(), host::try_out(name, program))).collect()
+    }
+
+    /// What serves an operation, if that is not the engine's own program.
+    pub(crate) fn program_of(&self, operation: &str) -> Option<&Arc<Program>> {
+        self.programs.get(operation.split_once('/')?.0)
     }
 
     /// The plugins, in the order in which they were given.

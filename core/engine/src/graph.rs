@@ -112,6 +112,8 @@ pub struct Node {
     pub operation: String,
     /// The operation's declared version.
     pub version: u32,
+    /// What results depend on beside it, by name: see [`flow_plugin::Spec::code`].
+    pub code: Arc<BTreeMap<String, String>>,
     /// The canonical parameters: defaults filled in, units converted. Where a parameter is a path there is
     /// `null`: its content counts, and is one of the `inputs`.
     pub params: Value,

@@ -23,7 +23,7 @@ pub struct Item<'a> {
 /// The part of a node's key that is known before its inputs are.
 #[must_use]
 pub fn recipe(node: &Node) -> Recipe {
-    let params = canonical(&node.params);
+    let params = recorded(&node.params, node);
     Recipe {
         digest: recipe_digest(&node.operation, node.version, &params, node.seed),
         operation: node.operation.clone(),
@@ -31,6 +31,21 @@ pub fn recipe(node: &Node) -> Recipe {
         params,
         seed: node.seed,
     }
+}
+
+/// What the code of an operation is called among its recorded parameters: no parameter can have this name.
+pub(crate) const CODE: &str = "(code)";
+
+/// The parameters as they enter a key and are recorded: with the code that counts, if some does.
+fn recorded(params: &Value, node: &Node) -> String {
+    if node.code.is_empty() {
+        return canonical(params);
+    }
+    let mut all = params.as_object().cloned().unwrap_or_default();
+    let code: Map<String, Value> =
+        node.code.iter().map(|(name, code)| (name.clone(), code.as_str().into())).collect();
+    all.insert(CODE.to_owned(), code.into());
+    canonical_object(&all)
 }
 
 fn recipe_digest(operation: &str, version: u32, params: &str, seed: u64) -> Digest {
@@ -70,7 +85,7 @@ pub fn family(node: &Node) -> Option<(Digest, i64)> {
         None => (&mut params, parameter.as_str()),
     };
     let extent = parent.as_object_mut()?.shift_remove(last)?.as_i64()?;
-    Some((recipe_digest(&node.operation, node.version, &canonical(&params), node.seed), extent))
+    Some((recipe_digest(&node.operation, node.version, &recorded(&params, node), node.seed), extent))
 }
 
 /// JSON with sorted keys, no spaces, and numbers by value: `1`, `1.0` and `1e0` are written alike.

@@ -19,6 +19,7 @@ mod external;
 pub mod graph;
 pub mod graph_view;
 pub mod growth;
+mod host;
 pub mod human;
 pub mod key;
 pub mod plan;

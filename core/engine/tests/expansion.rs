@@ -280,9 +280,12 @@ stages:
         current_dir: folder.path().to_owned(),
         ..Default::default()
     };
-    let graph =
-        flow_engine::workflow::load(&folder.path().join("flows/study.yaml"), &options, &common::catalog())
-            .unwrap_or_else(|problems| panic!("{}", common::plain(&problems.to_string())));
+    let graph = flow_engine::workflow::load(
+        &folder.path().join("flows/study.yaml"),
+        &options,
+        &mut common::catalog(),
+    )
+    .unwrap_or_else(|problems| panic!("{}", common::plain(&problems.to_string())));
     let simulate = graph.node(graph.find("simulate").unwrap());
     match &simulate.inputs[1].1[0].from {
         Origin::External { path, .. } => assert!(path.ends_with("elsewhere/case.npz")),

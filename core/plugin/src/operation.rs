@@ -1,5 +1,7 @@
 //! Operations: what a stage runs.
 
+use std::collections::BTreeMap;
+
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -76,6 +78,14 @@ pub struct Spec {
     /// Relative tolerance within which results agree across instruction sets; 0 means bit for bit.
     #[serde(default)]
     pub tolerance: f64,
+    /// What results depend on beside the declared version, by name: digests of the source files of a plugin that
+    /// is interpreted, versions of what interprets it. Part of every key.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub code: BTreeMap<String, String>,
+    /// Its own code has something to say about parameters, or its outputs depend on them: it is to be asked.
+    /// Without it, the schema says all.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub checks: bool,
 }
 
 impl Spec {
@@ -93,6 +103,8 @@ impl Spec {
             checkpoints: false,
             extendable: None,
             tolerance: 0.0,
+            code: BTreeMap::new(),
+            checks: false,
         }
     }
 

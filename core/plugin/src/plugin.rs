@@ -46,6 +46,13 @@ impl Plugin {
         self
     }
 
+    /// Adds an operation whose parameters have no Rust type, such as one that runs elsewhere.
+    #[must_use]
+    pub fn with_dyn(mut self, operation: Arc<dyn DynOperation>) -> Self {
+        self.operations.insert(operation.spec().name, operation);
+        self
+    }
+
     /// The plugin's name: what stands before the slash in an operation's name.
     #[must_use]
     pub fn name(&self) -> &str {

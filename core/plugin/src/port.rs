@@ -63,6 +63,9 @@ pub struct VariableType {
     pub dims: Vec<String>,
     /// Its units, in the documented subset of UCUM; `1` for a dimensionless number.
     pub units: String,
+    /// Every value is a number: neither NaN nor infinite.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub finite: bool,
 }
 
 impl Port {
@@ -108,6 +111,7 @@ impl Port {
             dtype: dtype.to_owned(),
             dims: dims.map(str::to_owned).to_vec(),
             units: units.to_owned(),
+            finite: false,
         });
         self
     }

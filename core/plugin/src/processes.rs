@@ -3,6 +3,8 @@
 //! A worker adopts what its programs leave behind (it is their *subreaper*), so that everything a node has
 //! started stays below its worker until it has ended, also what has a process group or a session of its own.
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::sys::signal::{Signal, kill};
@@ -88,6 +90,33 @@ pub(crate) fn told(path: &str) -> Option<String> {
     let length = std::io::Read::read(&mut std::fs::File::open(path).ok()?, &mut buffer).ok()?;
     buffer.truncate(length);
     String::from_utf8(buffer).ok()
+}
+
+/// Whether a process, or one below it, has a file at or below a path open for writing. Not so where the system does
+/// not tell.
+#[must_use]
+pub fn writes_to(of: Pid, path: &Path) -> bool {
+    let writes = |id: Pid| {
+        let Ok(open) = std::fs::read_dir(format!("/proc/{id}/fd")) else { return false };
+        open.flatten().any(|entry| {
+            // The right to write shows in the permissions of the link.
+            let writable = entry.metadata().is_ok_and(|link| link.permissions().mode() & 0o200 != 0);
+            writable && std::fs::read_link(entry.path()).is_ok_and(|target| target.starts_with(path))
+        })
+    };
+    let mut waiting = vec![of];
+    while let Some(id) = waiting.pop() {
+        if writes(id) {
+            return true;
+        }
+        // Asked of the process itself: looking through all that live would cost more than a small node.
+        let Ok(threads) = std::fs::read_dir(format!("/proc/{id}/task")) else { continue };
+        for thread in threads.flatten() {
+            let children = std::fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+            waiting.extend(children.split_whitespace().filter_map(|id| id.parse().ok()).map(Pid::from_raw));
+        }
+    }
+    false
 }
 
 /// The memory that a process holds, in bytes; 0 where the system does not tell.

@@ -114,6 +114,20 @@ pub enum Reply {
         /// What it offers.
         plugins: Vec<PluginInfo>,
     },
+    /// Answers the greeting where the plugin cannot be served: its code is wrong.
+    Refused {
+        /// What is wrong.
+        message: String,
+        /// The file to blame, absolute.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        file: Option<PathBuf>,
+        /// The line in that file, counted from 1.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        line: Option<usize>,
+        /// The traceback, in lines.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        trace: Vec<String>,
+    },
     /// The answer to a check.
     Checked {
         /// The request's number.
@@ -188,6 +202,23 @@ pub enum Reply {
     },
 }
 
+impl Reply {
+    /// The node or the request that it is about.
+    #[must_use]
+    pub fn id(&self) -> Option<u64> {
+        match self {
+            Self::Hello { .. } | Self::Refused { .. } => None,
+            Self::Checked { id, .. }
+            | Self::Progress { id, .. }
+            | Self::Metric { id, .. }
+            | Self::Log { id, .. }
+            | Self::Resumed { id, .. }
+            | Self::Done { id, .. }
+            | Self::Failed { id, .. } => Some(*id),
+        }
+    }
+}
+
 /// A plugin as its worker announces it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PluginInfo {
@@ -199,6 +230,10 @@ pub struct PluginInfo {
     pub summary: String,
     /// What it offers.
     pub operations: Vec<Spec>,
+    /// Files, absolute, whose change makes it worth asking again what the plugin offers. The executable itself
+    /// need not be among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<PathBuf>,
 }
 
 /// What reaching a state has cost.

@@ -10,7 +10,7 @@ use std::time::Instant;
 use crate::measure::{cpu_seconds_with_programs, peak_rss, reset_peak_rss};
 use crate::protocol::{Job, PROTOCOL, PluginInfo, Reply, Request, Usage};
 use crate::stop::Stop;
-use crate::{Context, Error, ParamProblem, Plugin, processes};
+use crate::{Context, Error, ParamProblem, Plugin, Spec, processes};
 
 /// Serves plugins over standard input and output until the engine says `shutdown` or goes away.
 ///
@@ -112,7 +112,9 @@ fn hello(plugins: &[Plugin]) -> Reply {
         name: plugin.name().to_owned(),
         version: plugin.version().to_owned(),
         summary: plugin.summary().to_owned(),
-        operations: plugin.specs(),
+        // What is compiled knows more of its parameters than their schema says.
+        operations: plugin.specs().into_iter().map(|spec| Spec { checks: true, ..spec }).collect(),
+        files: Vec::new(),
     });
     Reply::Hello { protocol: PROTOCOL, plugins: plugins.collect() }
 }

@@ -202,8 +202,11 @@ impl Workflow {
         let given = Given::of(text);
         self.prepare(&given);
         let current_dir = self.folder.path().to_owned();
-        let options = Options { profile: given.profile, set: given.set, current_dir, cores: 4 };
-        let loaded = load(&self.folder.path().join("study.yaml"), &options, &self.catalog);
+        if text.contains("plugins") {
+            return Err("a text that may start programs is left alone".to_owned());
+        }
+        let options = Options { profile: given.profile, set: given.set, current_dir, cores: 4, store: None };
+        let loaded = load(&self.folder.path().join("study.yaml"), &options, &mut self.catalog);
         loaded.map_err(|problems| common::plain(&problems.to_string()))
     }
 }

@@ -24,7 +24,7 @@ const VENV: &str = "pyvenv.cfg";
 const CONDA: &str = "conda-meta";
 
 /// The environment variable that says which environment is active.
-pub(super) fn variable(folder: &Path) -> &'static str {
+pub(crate) fn variable(folder: &Path) -> &'static str {
     if folder.join(VENV).is_file() { "VIRTUAL_ENV" } else { "CONDA_PREFIX" }
 }
 

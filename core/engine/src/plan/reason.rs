@@ -1,13 +1,14 @@
 //! Naming the parts of a key that changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use flow_plugin::Digest;
 use flow_store::{Computation, Recipe};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::resolve::{Input, Ports};
-use crate::exec;
+use crate::key::CODE;
+use crate::{exec, host};
 
 /// What is to be computed.
 pub(crate) struct Now<'a> {
@@ -103,7 +104,10 @@ fn parts(before: &Computation, recipe: &Recipe, ports: Option<Connected<'_>>) ->
         let (old, new) = (before.recipe.version, recipe.version);
         parts.push(format!("version of {} {old} → {new}", recipe.operation));
     }
-    let (old, new) = (before.recipe.params(), recipe.params());
+    let (mut old, mut new) = (before.recipe.params(), recipe.params());
+    let [was, is] =
+        [&mut old, &mut new].map(|params| params.as_object_mut().and_then(|p| p.shift_remove(CODE)));
+    code(&was.unwrap_or_default(), &is.unwrap_or_default(), &mut parts);
     if recipe.operation == exec::RUN && before.recipe.operation == exec::RUN {
         command(&old, &new, &mut parts);
     } else {
@@ -116,6 +120,29 @@ fn parts(before: &Computation, recipe: &Recipe, ports: Option<Connected<'_>>) ->
         inputs(before, &ports, &mut parts);
     }
     parts
+}
+
+/// What is different about the code of an operation: files by name, versions in full.
+fn code(old: &Value, new: &Value, parts: &mut Vec<String>) {
+    let empty = Map::new();
+    let [old, new] = [old, new].map(|code| code.as_object().unwrap_or(&empty));
+    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    for name in names {
+        let [was, is] = [old, new].map(|code| code.get(name).and_then(Value::as_str));
+        match (was, is) {
+            (Some(was), Some(is)) if was == is => {}
+            (Some(was), Some(is)) if name == host::ENVIRONMENT => {
+                let [was, is] = [was, is].map(|text| serde_json::from_str(text).unwrap_or_default());
+                params(name, &was, &is, parts);
+            }
+            (Some(was), Some(is)) if was.len().max(is.len()) <= VALUE => {
+                parts.push(format!("{name} {was} → {is}"))
+            }
+            (Some(_), Some(_)) => parts.push(format!("{name} changed")),
+            (None, _) => parts.push(format!("{name} is new")),
+            (_, None) => parts.push(format!("{name} is no longer used")),
+        }
+    }
 }
 
 fn params(at: &str, old: &Value, new: &Value, parts: &mut Vec<String>) {

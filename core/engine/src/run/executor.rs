@@ -3,19 +3,18 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use flow_plugin::artifact::digest;
 use flow_plugin::protocol::{Job, Number, Reply, Request, Spent, Usage};
-use flow_plugin::{ErrorKind, Kind, Level, processes};
-use flow_store::{Content, INLINE_LIMIT, NewArtifact};
+use flow_plugin::{ErrorKind, Level, Port, processes};
+use flow_store::NewArtifact;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::Program;
+use super::accept::take_over;
 use super::cgroup::{self, Groups};
 use super::worker::{Broken, Crew, Said, Worker};
 use crate::event::{Failure, clip};
@@ -30,6 +29,9 @@ const IDLE_MEMORY: u64 = 1 << 30;
 /// How often the memory of a node with a limit is looked at.
 const MEMORY_INTERVAL: Duration = Duration::from_millis(250);
 
+/// Progress is passed on at most this often, whatever a plugin sends.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(90);
+
 /// How many of the last lines of standard error a failure shows.
 const STDERR_SHOWN: usize = 20;
 
@@ -37,8 +39,10 @@ const STDERR_SHOWN: usize = 20;
 pub(super) struct Task {
     pub(super) node: NodeId,
     pub(super) job: Job,
-    /// Kinds of the outputs, by port.
-    pub(super) outputs: Vec<(String, Kind)>,
+    /// What serves its operation, if that is not the engine's own program.
+    pub(super) program: Option<Arc<Program>>,
+    /// Its outputs.
+    pub(super) outputs: Arc<[Port]>,
     pub(super) timeout: Option<Duration>,
     /// In bytes.
     pub(super) memory: Option<u64>,
@@ -81,8 +85,8 @@ pub(super) struct Executor {
     reports: mpsc::UnboundedSender<Report>,
 }
 
-/// Idle workers by thread count.
-type Idle = Mutex<HashMap<usize, Vec<Worker>>>;
+/// Idle workers by program and thread count.
+type Idle = Mutex<HashMap<(Arc<Program>, usize), Vec<Worker>>>;
 
 impl Executor {
     /// `limits` says whether some of the work has a memory limit.
@@ -98,11 +102,12 @@ impl Executor {
 
     /// Starts a unit of work. Its end is reported whatever happens.
     pub(super) fn start(&self, task: Task) {
-        let (program, idle, crew) = (self.program.clone(), self.idle.clone(), self.crew.clone());
+        let program = task.program.clone().unwrap_or_else(|| self.program.clone());
+        let (idle, crew) = (self.idle.clone(), self.crew.clone());
         let (stop, reports, groups) = (self.stop.subscribe(), self.reports.clone(), self.groups);
         tokio::spawn(async move {
             let node = task.node;
-            let end = Unit { task, stop, reports: &reports, tail: VecDeque::new() }
+            let end = Unit { task, stop, reports: &reports, tail: VecDeque::new(), shown: None }
                 .run(&program, &idle, &crew, groups)
                 .await;
             // The dispatcher ends only after every report that it waits for.
@@ -133,6 +138,8 @@ struct Unit<'a> {
     reports: &'a mpsc::UnboundedSender<Report>,
     /// The last lines on standard error, for a failure.
     tail: VecDeque<String>,
+    /// When progress was last passed on.
+    shown: Option<Instant>,
 }
 
 /// Why a unit of work was asked to stop.
@@ -144,12 +151,17 @@ enum Asked {
 }
 
 impl Unit<'_> {
-    async fn run(mut self, program: &Program, idle: &Idle, crew: &Crew, groups: Option<&Groups>) -> End {
+    async fn run(mut self, program: &Arc<Program>, idle: &Idle, crew: &Crew, groups: Option<&Groups>) -> End {
         let threads = self.task.job.threads;
-        let pooled = idle.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&threads).and_then(Vec::pop);
+        let pool = (program.clone(), threads);
+        let pooled = idle.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&pool).and_then(Vec::pop);
         let worker = match pooled {
             Some(worker) => Ok(worker),
-            None => Worker::start(program, threads, crew, groups).await,
+            None => tokio::select! {
+                started = Worker::start(program, threads, crew, groups) => started,
+                // A plugin may take long to load.
+                _ = self.stop.wait_for(|stop| *stop != Stop::No) => return End::Cancelled,
+            },
         };
         let mut worker = match worker {
             Ok(worker) => worker,
@@ -161,7 +173,7 @@ impl Unit<'_> {
                     worker.end().await;
                 } else if worker.resident() <= IDLE_MEMORY {
                     let mut idle = idle.lock().unwrap_or_else(PoisonError::into_inner);
-                    idle.entry(threads).or_default().push(worker);
+                    idle.entry(pool).or_default().push(worker);
                 }
                 end
             }
@@ -238,10 +250,19 @@ impl Unit<'_> {
 
     async fn reply(&mut self, reply: Reply, worker: &mut Worker, asked: Option<Asked>) -> Option<End> {
         let node = self.task.node;
+        if reply.id().is_some_and(|id| id != self.task.job.id) {
+            // What a node says after its end is nobody's.
+            return None;
+        }
         // The dispatcher ends only after every report that it waits for.
         let report = |report| drop(self.reports.send(report));
         match reply {
             Reply::Progress { done, total, unit, message, .. } => {
+                let now = Instant::now();
+                if done < total && self.shown.is_some_and(|then| now < then + PROGRESS_INTERVAL) {
+                    return None;
+                }
+                self.shown = Some(now);
                 report(Report::Progress { node, done, total, unit, message: clip(message) });
                 None
             }
@@ -264,7 +285,7 @@ impl Unit<'_> {
             }
             Reply::Done { usage, .. } => {
                 self.hear(worker.last_lines());
-                Some(match take_over(&self.task).await {
+                Some(match take_over(&self.task, worker).await {
                     Ok(outputs) => End::Done { outputs, usage },
                     Err(message) => self.failed(message, None, usage, false),
                 })
@@ -285,7 +306,7 @@ impl Unit<'_> {
                     }
                 })
             }
-            Reply::Hello { .. } | Reply::Checked { .. } => None,
+            Reply::Hello { .. } | Reply::Refused { .. } | Reply::Checked { .. } => None,
         }
     }
 
@@ -352,43 +373,4 @@ fn status_text(status: Option<ExitStatus>) -> String {
         },
         None => "for an unknown reason".to_owned(),
     }
-}
-
-/// Identifies every declared output of a node that is done.
-async fn take_over(task: &Task) -> Result<Vec<(String, NewArtifact)>, String> {
-    let mut outputs = Vec::with_capacity(task.outputs.len());
-    for (port, kind) in &task.outputs {
-        let Some(path) = task.job.outputs.get(port) else { continue };
-        let artifact =
-            identify(*kind, path).await.map_err(|message| format!("its output `{port}` {message}"))?;
-        outputs.push((port.clone(), artifact));
-    }
-    Ok(outputs)
-}
-
-async fn identify(kind: Kind, path: &Path) -> Result<NewArtifact, String> {
-    let Ok(metadata) = std::fs::symlink_metadata(path) else {
-        return Err("was not written although the operation reported success".to_owned());
-    };
-    let small = metadata.is_file() && metadata.len() < INLINE_LIMIT;
-    let owned = path.to_owned();
-    let found = if small {
-        new_artifact(kind, owned, true)
-    } else {
-        // Hashing gigabytes must not hold up the conversation with other workers.
-        tokio::task::spawn_blocking(move || new_artifact(kind, owned, false))
-            .await
-            .unwrap_or_else(|panic| Err(panic.to_string()))
-    };
-    found.map_err(|error| format!("is not a good {kind}: {error}"))
-}
-
-fn new_artifact(kind: Kind, path: PathBuf, small: bool) -> Result<NewArtifact, String> {
-    let found = digest::of(kind, &path).map_err(|error| error.to_string())?;
-    let content = if small {
-        Content::Inline(std::fs::read(&path).map_err(|error| error.to_string())?)
-    } else {
-        Content::Object { path, files: found.files }
-    };
-    Ok(NewArtifact { digest: found.digest, kind, bytes: found.bytes, content })
 }

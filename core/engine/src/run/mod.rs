@@ -13,6 +13,7 @@
 //!                      the caller's sink
 //! ```
 
+mod accept;
 pub(crate) mod cgroup;
 mod dispatcher;
 mod ending;
@@ -33,7 +34,11 @@ mod writer;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
 
+use flow_plugin::Digest;
+use flow_plugin::protocol::PluginInfo;
 use flow_store::{RunStart, RunStatus, Store};
 
 use grow::Grown;
@@ -47,13 +52,61 @@ use crate::graph::{Graph, NodeId, Reuse};
 use crate::plan::{self, Frozen, History, Resolver};
 use crate::report;
 
-/// The program that serves operations over the worker protocol.
-#[derive(Clone, Debug)]
+/// A program that serves operations over the worker protocol.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Program {
     /// The executable.
     pub path: PathBuf,
     /// Its arguments.
     pub args: Vec<String>,
+    /// Where it runs; where the engine does without it.
+    pub folder: Option<PathBuf>,
+    /// Environment variables that it gets beside the engine's own.
+    pub env: Vec<(String, String)>,
+    /// How long it may take to greet; any time without it.
+    pub patience: Option<Duration>,
+    /// What it has announced before the run.
+    pub announced: Option<Announced>,
+}
+
+/// What a plugin has announced: its workers must be of the same code.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Announced {
+    operations: Digest,
+    /// Where it is remembered.
+    described: PathBuf,
+}
+
+impl Program {
+    /// The command that starts it.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(&self.path);
+        command.args(&self.args).envs(self.env.iter().map(|(name, value)| (name, value)));
+        if let Some(folder) = &self.folder {
+            command.current_dir(folder);
+        }
+        command
+    }
+}
+
+impl Announced {
+    pub(crate) fn new(info: &PluginInfo, described: PathBuf) -> Self {
+        Self { operations: operations(info), described }
+    }
+
+    /// Whether a worker announces the same. If not, the plugin is to be asked anew the next time.
+    fn is_still_so(&self, plugins: &[PluginInfo]) -> bool {
+        let same = plugins.iter().any(|info| operations(info) == self.operations);
+        if !same {
+            // Where it cannot be removed, it cannot be used either.
+            let _ = std::fs::remove_file(&self.described);
+        }
+        same
+    }
+}
+
+fn operations(info: &PluginInfo) -> Digest {
+    Digest::of(&serde_json::to_vec(&info.operations).unwrap_or_default())
 }
 
 /// How to run.

@@ -79,7 +79,8 @@ impl Dispatcher<'_> {
         self.executor.start(Task {
             node: id,
             job,
-            outputs: node.outputs.iter().map(|port| (port.name.clone(), port.kind)).collect(),
+            program: self.parts.catalog.program_of(&node.operation).cloned(),
+            outputs: node.outputs.clone(),
             timeout: node.timeout_of(attempt),
             memory: resources.memory,
             grows: node.resources_of(attempt + 1).memory > resources.memory,

@@ -291,11 +291,11 @@ impl Verifier<'_> {
 
     fn task(&self, candidate: &Candidate, job: Job) -> Task {
         let node = self.graph.node(candidate.id);
-        let outputs = node.outputs.iter().map(|port| (port.name.clone(), port.kind)).collect();
         Task {
             node: candidate.id,
             job,
-            outputs,
+            program: self.catalog.program_of(&node.operation).cloned(),
+            outputs: node.outputs.clone(),
             timeout: node.timeout,
             memory: node.resources.memory,
             grows: false,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,9 +17,14 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use super::Program;
 use super::cgroup::{Group, Groups};
 use crate::event::MAX_LINE;
+use crate::host::not_a_message;
 
 /// The longest line of standard error that is kept whole.
 const LINE: usize = 4 << 10;
+
+/// What tells libraries how many threads to use: Rayon, OpenMP, and those that linear algebra for Python comes with.
+const THREADS: [&str; 4] =
+    ["RAYON_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"];
 
 /// How long a worker whose output has ended may take to end itself.
 const END_WAIT: Duration = Duration::from_millis(500);
@@ -98,11 +104,9 @@ impl Worker {
         groups: Option<&Groups>,
     ) -> Result<Self, Broken> {
         let threads = threads.to_string();
-        let mut child = Command::new(&program.path)
-            .args(&program.args)
+        let mut child = Command::from(program.command())
             // Before the process starts: libraries read these when they load.
-            .env("RAYON_NUM_THREADS", &threads)
-            .env("OMP_NUM_THREADS", &threads)
+            .envs(THREADS.map(|name| (name, &threads)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -138,17 +142,31 @@ impl Worker {
             control,
             killed,
         };
-        worker.greet().await?;
-        Ok(worker)
+        let patience = program.patience.unwrap_or(Duration::MAX);
+        match tokio::time::timeout(patience, worker.greet(program)).await {
+            Ok(greeted) => greeted.map(|()| worker),
+            Err(_) => {
+                let message = format!("its plugin has not answered for {} s", patience.as_secs_f64());
+                Err(Broken::Talk(message))
+            }
+        }
     }
 
-    async fn greet(&mut self) -> Result<(), Broken> {
+    async fn greet(&mut self, program: &Program) -> Result<(), Broken> {
         let hello = Request::Hello { protocol: PROTOCOL, engine: env!("CARGO_PKG_VERSION").into() };
         self.send(&hello).await?;
         loop {
             return match self.receive().await? {
                 Said::Lines => continue,
-                Said::Reply(Reply::Hello { protocol: PROTOCOL, .. }) => Ok(()),
+                Said::Reply(Reply::Hello { protocol: PROTOCOL, plugins }) => match &program.announced {
+                    Some(announced) if !announced.is_still_so(&plugins) => Err(Broken::Talk(
+                        "the code of its plugin changed after the workflow was read; run again".into(),
+                    )),
+                    _ => Ok(()),
+                },
+                Said::Reply(Reply::Refused { message, .. }) => {
+                    Err(Broken::Talk(format!("its plugin cannot be loaded: {message}")))
+                }
                 Said::Reply(Reply::Hello { protocol, .. }) => Err(Broken::Talk(format!(
                     "a worker speaks protocol {protocol}, and the engine {PROTOCOL}"
                 ))),
@@ -202,7 +220,10 @@ impl Worker {
             }
             if complete {
                 let reply = serde_json::from_slice(&self.line).map_err(|error| {
-                    Broken::Talk(format!("a worker sent something that is not a message: {error}"))
+                    Broken::Talk(format!(
+                        "its worker cannot be understood: {}",
+                        not_a_message(&self.line, &error)
+                    ))
                 });
                 self.line.clear();
                 return reply.map(Said::Reply);
@@ -256,6 +277,11 @@ impl Worker {
         }
         self.lines.close();
         self.lines.whole.drain(..)
+    }
+
+    /// Whether the worker, or something that it has started, has a file at or below a path open for writing.
+    pub(super) fn writes_to(&self, path: &Path) -> bool {
+        processes::writes_to(self.group, path)
     }
 
     /// The memory that the idle worker holds, in bytes; 0 where the system does not tell.

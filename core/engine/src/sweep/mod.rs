@@ -136,7 +136,11 @@ pub enum Error {
 /// # Errors
 /// When the workflow is wrong, the number is not there, or a run cannot be carried through. Trials that fail are
 /// no errors.
-pub fn sweep(options: &Options, catalog: &Catalog, sink: &mut dyn FnMut(Event<'_>)) -> Result<Found, Error> {
+pub fn sweep(
+    options: &Options,
+    catalog: &mut Catalog,
+    sink: &mut dyn FnMut(Event<'_>),
+) -> Result<Found, Error> {
     let base = workflow::load(&options.file, &options.workflow, catalog)?;
     let target = Target::parse(&options.metric, &base)?;
     let root = options.store.clone().unwrap_or_else(|| base.root.join(".flow"));
@@ -155,7 +159,7 @@ pub fn sweep(options: &Options, catalog: &Catalog, sink: &mut dyn FnMut(Event<'_
         }
         if let Some(graph) = batch.graph.take() {
             let store = Store::open(&root)?;
-            let outcome = run::run(&graph, catalog, store, &options.run, &mut |event| {
+            let outcome = run::run(&graph, &*catalog, store, &options.run, &mut |event| {
                 sink(Event::Run(event));
                 batch.note(event, &target, &reader, sink);
             })?;
@@ -218,7 +222,7 @@ impl Batch {
     fn load(
         options: &Options,
         target: &Target,
-        catalog: &Catalog,
+        catalog: &mut Catalog,
         points: &[Point],
         first: usize,
     ) -> Result<Self, Error> {
@@ -297,7 +301,7 @@ impl Batch {
 fn load(
     options: &Options,
     target: &Target,
-    catalog: &Catalog,
+    catalog: &mut Catalog,
     settings: &[String],
 ) -> Result<(Graph, BTreeSet<NodeId>), Error> {
     let mut with = options.workflow.clone();

@@ -45,6 +45,13 @@ struct Wanted {
     params: Option<Tree>,
 }
 
+/// What an included file brings along.
+struct Included {
+    stages: Vec<Entry>,
+    params: Vec<Entry>,
+    plugins: Vec<Entry>,
+}
+
 impl Includer<'_> {
     fn file(&mut self, root: &mut Tree, path: &Path) {
         let Data::Map(entries) = &mut root.data else { return };
@@ -65,9 +72,12 @@ impl Includer<'_> {
         let mut stages = Vec::new();
         for item in include.value.entries() {
             match self.one(root, item, path) {
-                Some((mut found, params)) => {
-                    stages.append(&mut found);
-                    extend(root, "params", include.key_span, params, false);
+                Some(mut found) => {
+                    stages.append(&mut found.stages);
+                    extend(root, "params", include.key_span, found.params, false);
+                    for plugin in found.plugins {
+                        self.plugin(root, include.key_span, plugin);
+                    }
                 }
                 None => self.whole = false,
             }
@@ -76,8 +86,32 @@ impl Includer<'_> {
         self.open.pop();
     }
 
-    /// The stages and parameters of one included file, under their new names.
-    fn one(&mut self, root: &Tree, item: &Entry, includer: &Path) -> Option<(Vec<Entry>, Vec<Entry>)> {
+    /// Takes over a plugin of an included file, which keeps its name: several files may name one plugin.
+    fn plugin(&mut self, root: &mut Tree, span: Span, plugin: Entry) {
+        let known = root.get("plugins").and_then(|section| section.value.get(&plugin.key));
+        let Some(known) = known else {
+            extend(root, "plugins", span, vec![plugin], false);
+            return;
+        };
+        let same = known.value.to_value() == plugin.value.to_value();
+        if !same || self.folder(known.key_span) != self.folder(plugin.key_span) {
+            self.problems.push(
+                Diagnostic::at(plugin.key_span, format!("two plugins are called `{}`", plugin.key))
+                    .also(known.key_span, "the other one")
+                    .help("call one of them otherwise"),
+            );
+        }
+    }
+
+    /// The folder of the file that a text stands in.
+    fn folder(&self, span: Span) -> Option<PathBuf> {
+        let first = self.open.first().and_then(|path| path.parent());
+        let folder = self.folders.get(&span.source).map(PathBuf::as_path).or(first)?;
+        Some(folder.canonicalize().unwrap_or_else(|_| folder.to_owned()))
+    }
+
+    /// What one included file brings along, under its new names.
+    fn one(&mut self, root: &Tree, item: &Entry, includer: &Path) -> Option<Included> {
         let prefix = Word { text: item.key.clone(), span: item.key_span };
         if !file::is_name(&prefix.text) {
             self.problems.push(file::bad_name(&prefix, "prefix"));
@@ -125,7 +159,8 @@ impl Includer<'_> {
         for param in &mut params {
             param.key = format!("{}.{}", prefix.text, param.key);
         }
-        Some((stages, params))
+        let plugins = self.section(&mut tree, "plugins");
+        Some(Included { stages, params, plugins })
     }
 
     fn wanted(&mut self, tree: &Tree) -> Option<Wanted> {

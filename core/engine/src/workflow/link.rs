@@ -52,6 +52,7 @@ pub(super) fn link<'a>(file: &'a File, catalog: &'a Catalog, problems: &mut Diag
                     return Some(Cow::Owned(programs::outputs(stage, problems)));
                 }
                 Some(found) => programs::refuse_outputs(stage, found, problems),
+                None if catalog.is_broken(&uses.text) => {}
                 None => problems.push(unknown_operation(uses, catalog)),
             }
             found.map(Cow::Borrowed)

@@ -23,6 +23,7 @@ mod link;
 mod locate;
 mod nodes;
 mod params;
+mod plugins;
 mod ports;
 mod programs;
 mod publish;
@@ -64,13 +65,37 @@ pub struct Options {
     pub current_dir: PathBuf,
     /// How many cores the run may use: what `resources.cpus` is in expressions where the file says `all`.
     pub cores: usize,
+    /// The folder of the store; `.flow` in the workflow's root folder without it.
+    pub store: Option<PathBuf>,
 }
 
-/// Reads a workflow file, expands it and checks everything that can be known before a run.
+/// Reads a workflow file, expands it and checks everything that can be known before a run. The workflow's own
+/// plugins are added to the catalogue.
 ///
 /// # Errors
 /// Every problem found.
-pub fn load(file: &Path, options: &Options, catalog: &Catalog) -> Result<Graph, Diagnostics> {
+pub fn load(file: &Path, options: &Options, catalog: &mut Catalog) -> Result<Graph, Diagnostics> {
+    let (mut written, mut problems) = read(file, options)?;
+    plugins::add(&written.file.plugins, &written.place, options, catalog, &mut problems);
+    written.texts = problems.texts();
+    match Arc::new(written).expand(catalog, &Facts::default(), &mut problems) {
+        Some(graph) if problems.is_empty() => Ok(graph),
+        _ => Err(problems),
+    }
+}
+
+/// Adds the plugins of a workflow to the catalogue, without asking what it does with them.
+///
+/// # Errors
+/// Every problem found in what the file says at its top, or with the plugins.
+pub fn plugins(file: &Path, options: &Options, catalog: &mut Catalog) -> Result<(), Diagnostics> {
+    let (written, mut problems) = read(file, options)?;
+    plugins::add(&written.file.plugins, &written.place, options, catalog, &mut problems);
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
+/// Reads a workflow file, with problems that leave something of it to be judged.
+fn read(file: &Path, options: &Options) -> Result<(Written, Diagnostics), Diagnostics> {
     let shown = file.strip_prefix(&options.current_dir).unwrap_or(file).display().to_string();
     let text = std::fs::read(file).map_err(|error| {
         let help = (error.kind() == std::io::ErrorKind::NotFound)
@@ -90,16 +115,9 @@ pub fn load(file: &Path, options: &Options, catalog: &Catalog) -> Result<Graph, 
     })?;
     let mut problems = Diagnostics::default();
     let source = problems.add_source(shown, text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned());
-    let written = match Written::read(file, source, options, &mut problems) {
-        Some(mut written) => {
-            written.texts = problems.texts();
-            Arc::new(written)
-        }
-        None => return Err(problems),
-    };
-    match written.expand(catalog, &Facts::default(), &mut problems) {
-        Some(graph) if problems.is_empty() => Ok(graph),
-        _ => Err(problems),
+    match Written::read(file, source, options, &mut problems) {
+        Some(written) => Ok((written, problems)),
+        None => Err(problems),
     }
 }
 

@@ -47,6 +47,12 @@ pub fn json_schema(catalog: &Catalog) -> Value {
                     "properties": { "params": { "type": "object" } }
                 }
             },
+            "plugins": {
+                "type": "object",
+                "description": "Operations of the workflow's own, by plugin.",
+                "propertyNames": { "pattern": "^[A-Za-z_][A-Za-z0-9_-]*$" },
+                "additionalProperties": { "anyOf": [plugin_in_python(), plugin_of_command()] }
+            },
             "include": {
                 "type": "object",
                 "description": "Other workflow files, by the prefix that their stages and parameters get.",
@@ -156,6 +162,45 @@ pub fn json_schema(catalog: &Catalog) -> Value {
             },
             "loop": repeat(),
             "stage": stage(names, conditions)
+        }
+    })
+}
+
+const STARTS: &str = "How long it may take to start, such as `5 min`; `60 s` without it.";
+
+fn plugin_in_python() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["python"],
+        "properties": {
+            "python": {
+                "type": "string",
+                "description": "A file, a folder with an `__init__.py`, or the name of an installed module."
+            },
+            "env": {
+                "type": "string",
+                "description": "The virtual environment that it runs in. Its packages count."
+            },
+            "timeout": { "type": "string", "description": STARTS }
+        }
+    })
+}
+
+fn plugin_of_command() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["command"],
+        "properties": {
+            "command": {
+                "description": "An executable that speaks the worker protocol, and its arguments.",
+                "anyOf": [
+                    { "type": "string" },
+                    { "type": "array", "minItems": 1, "items": { "type": "string" } }
+                ]
+            },
+            "timeout": { "type": "string", "description": STARTS }
         }
     })
 }

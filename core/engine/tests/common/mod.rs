@@ -307,8 +307,9 @@ impl Folder {
             set: set.iter().map(|&s| s.to_owned()).collect(),
             current_dir: self.path().to_owned(),
             cores: 4,
+            store: None,
         };
-        load(&self.path().join("study.yaml"), &options, &catalog())
+        load(&self.path().join("study.yaml"), &options, &mut catalog())
             .map_err(|problems| plain(&problems.to_string()))
     }
 }

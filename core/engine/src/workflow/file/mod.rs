@@ -2,6 +2,7 @@
 
 mod axes;
 mod connections;
+mod plugins;
 mod repeat;
 mod stage;
 
@@ -9,7 +10,9 @@ use std::collections::HashMap;
 
 use super::tree::{Data, Entry, Tree};
 use crate::diagnostics::{Diagnostic, Diagnostics, Span, closest, did_you_mean};
+
 use crate::exec::Form;
+pub(super) use plugins::{PluginAt, PluginDecl};
 
 /// The version of the format that this program reads.
 pub(crate) const FORMAT: u64 = 1;
@@ -58,6 +61,7 @@ pub(super) struct File {
     pub(super) params: Tree,
     /// Not so if the key is misspelt: then no parameter can be called missing.
     pub(super) params_known: bool,
+    pub(super) plugins: Vec<PluginDecl>,
     pub(super) stages: Vec<StageDecl>,
     pub(super) loops: Vec<LoopDecl>,
     pub(super) report: Vec<Reference>,
@@ -236,6 +240,7 @@ pub(super) fn read(root: &Tree, problems: &mut Diagnostics) -> Option<File> {
         }
         None => Tree::new(root.span, Data::Map(Vec::new())),
     };
+    let plugins = root.get("plugins").map(|entry| reader.plugins(&entry.value)).unwrap_or_default();
     let (stages, loops) = match root.get("stages") {
         Some(entry) => reader.stages(entry),
         None if meant.contains(&"stages") => Default::default(),
@@ -257,7 +262,7 @@ pub(super) fn read(root: &Tree, problems: &mut Diagnostics) -> Option<File> {
     };
     let params_known = !meant.contains(&"params");
     let description = description.unwrap_or_default();
-    Some(File { name, description, params, params_known, stages, loops, report })
+    Some(File { name, description, params, params_known, plugins, stages, loops, report })
 }
 
 struct Reader<'a> {
@@ -290,9 +295,6 @@ impl Reader<'_> {
         if !meant.contains(&"flow") {
             self.version(root);
         }
-        if let Some(entry) = root.get("plugins") {
-            self.not_available(entry, "plugins of your own");
-        }
         meant
     }
 
@@ -314,16 +316,6 @@ impl Reader<'_> {
             ),
             _ => self.expected(&entry.value, &format!("the format version must be `{FORMAT}`")),
         }
-    }
-
-    fn not_available(&mut self, entry: &Entry, what: &str) {
-        self.problems.push(
-            Diagnostic::at(
-                entry.key_span,
-                format!("`{}` ({what}) is not available in this version", entry.key),
-            )
-            .help("remove the key"),
-        );
     }
 
     /// Says what was expected instead of a value.

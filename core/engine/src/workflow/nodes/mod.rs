@@ -207,6 +207,7 @@ struct Last {
     fitting: Vec<Option<Port>>,
     limits: Option<Limits>,
     outputs: Option<Arc<[Port]>>,
+    code: Option<Arc<BTreeMap<String, String>>>,
     /// For programs: the parameters without the command.
     with: Option<Tree>,
 }
@@ -317,6 +318,7 @@ impl Builder<'_> {
             coordinates: coordinates.into(),
             operation: spec.name.clone(),
             version: spec.version,
+            code: last.code.get_or_insert_with(|| Arc::new(spec.code.clone())).clone(),
             params: checked.params,
             unkeyed,
             seed: own_seed.unwrap_or(0),

@@ -1,0 +1,118 @@
+//! `flow plugin`: what it makes works, and what it tries it tells.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use common::{Project, text};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+const SHELL: &str = include_str!("../../plugins/examples/words.sh");
+
+fn executable(project: &Project, name: &str, text: &str) {
+    project.write(name, text);
+    fs::set_permissions(project.path(name), fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn words(stages: &str) -> Project {
+    let project = Project::new("");
+    let head = "flow: 1\nname: w\nplugins: { words: { command: [./words.sh] } }\nstages:\n";
+    project.write("w.yaml", &format!("{head}{stages}"));
+    executable(&project, "words.sh", SHELL);
+    project
+}
+
+const STAGES: &str = "
+  text: { uses: demo/text, with: { text: \"one two\\nthree\\n\" } }
+  count: { uses: words/count, inputs: { text: text.text }, publish: { words: words.json } }
+  head: { uses: words/head, inputs: { text: text.text }, with: { lines: 1 } }
+";
+
+#[test]
+fn a_plugin_that_keeps_to_the_protocol_passes() {
+    let project = words(STAGES);
+    let output = project.flow(&["plugin", "check", "w.yaml"]);
+    assert_eq!(output.status.code(), Some(0), "{} {}", text(&output.stdout), text(&output.stderr));
+    insta::assert_snapshot!(text(&output.stdout));
+    assert!(!project.path("words.json").exists(), "a trial publishes nothing");
+    assert!(!project.path(".flow/index.sqlite").exists(), "and leaves nothing in the store");
+}
+
+#[test]
+fn one_that_does_not_is_told_why() {
+    let project = words(STAGES);
+    let bad = SHELL
+        .replace("shutdown) exit ;;", "shutdown) sleep 60 ;;")
+        .replace("\"Counts words.\"", "\"\"")
+        .replace("head -n \"$(field lines)\" \"$text\"", "date +%N");
+    assert_eq!(bad.matches("sleep 60").count() + bad.matches("date").count(), 2);
+    executable(&project, "words.sh", &bad);
+    let output = project.flow(&["plugin", "check", "w.yaml"]);
+    assert_eq!(output.status.code(), Some(1), "{} {}", text(&output.stdout), text(&output.stderr));
+    insta::assert_snapshot!(text(&output.stdout));
+}
+
+#[test]
+fn a_workflow_without_plugins_has_nothing_to_try() {
+    let project = Project::new("  text: { uses: demo/text, with: { text: a } }\n");
+    let output = project.flow(&["plugin", "check", "w.yaml"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("names no plugins"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_new_plugin_is_not_written_over_something() {
+    let project = Project::new("");
+    for (name, message) in [("Waves", "cannot be the name"), ("../waves", "cannot be the name"), ("w", "")] {
+        let output = project.flow(&["plugin", "new", name]);
+        assert_eq!(output.status.success(), message.is_empty(), "{name}");
+        assert!(text(&output.stderr).contains(message), "{}", text(&output.stderr));
+    }
+    assert!(project.path("w/w.py").is_file());
+    let output = project.flow(&["plugin", "new", "w"]);
+    assert!(text(&output.stderr).contains("there is a `w` here already"), "{}", text(&output.stderr));
+    assert!(project.flow(&["plugin", "new", "r", "--lang", "rust"]).status.success());
+    assert!(fs::read_to_string(project.path("r/src/main.rs")).unwrap().contains("Plugin::new(\"r\""));
+}
+
+#[test]
+fn a_new_plugin_works() {
+    let Ok(output) = Command::new("python3").args(["-c", "import numpy"]).output() else { return };
+    if !output.status.success() {
+        eprintln!("not tested: python3 has no numpy");
+        return;
+    }
+    let project = Project::new("");
+    assert!(project.flow(&["plugin", "new", "waves"]).status.success());
+    let workflow = fs::read_to_string(project.path("waves/workflow.yaml")).unwrap();
+    fs::write(project.path("waves/workflow.yaml"), workflow.replace(", env: .venv", "")).unwrap();
+    let output = project.flow(&["run", "waves/workflow.yaml"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(project.path("waves/results/best.txt").is_file());
+}
+
+#[test]
+fn what_is_saved_runs_again() {
+    let project = words(STAGES);
+    let mut dev = project.spawn(&["plugin", "dev", "w.yaml"]);
+    let published = project.path("words.json");
+    let wait = |expected: &str| {
+        let limit = Instant::now() + Duration::from_secs(60);
+        while fs::read_to_string(&published).ok().as_deref() != Some(expected) {
+            assert!(Instant::now() < limit, "{:?}", fs::read_to_string(&published));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    wait("{ \"words\": 3 }\n");
+    let head = "flow: 1\nname: w\nplugins: { words: { command: [./words.sh] } }\nstages:\n";
+    project.write("w.yaml", &format!("{head}{}", STAGES.replace("three", "three four")));
+    wait("{ \"words\": 4 }\n");
+    kill(Pid::from_raw(i32::try_from(dev.id()).unwrap()), Signal::SIGINT).unwrap();
+    dev.wait().unwrap();
+}
