@@ -51,21 +51,24 @@ fn stat(path: &Path) -> Option<[i64; 6]> {
     Some([length, inode, found.mtime(), found.mtime_nsec(), found.ctime(), found.ctime_nsec()])
 }
 
-/// What the plugin told, if none of its files has changed since.
-pub(super) fn recall(path: &Path) -> Option<PluginInfo> {
+/// What the plugin told, if none of its files has changed since, and the digest of the first of them.
+pub(super) fn recall(path: &Path) -> Option<(PluginInfo, Option<Digest>)> {
     let described: Described = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
-    described.files.iter().all(Looked::is_the_same).then_some(described.info)
+    let first = described.files.first().map(|file| file.content);
+    described.files.iter().all(Looked::is_the_same).then_some((described.info, first))
 }
 
-/// Keeps what the plugin told, beside its files and those of its own that it names. A store that cannot be
-/// written to costs a start of the plugin each time, and nothing else.
-pub(super) fn remember(path: &Path, info: &PluginInfo, files: &[PathBuf]) {
-    let looked = files.iter().chain(&info.files).map(|file| Looked::at(file)).collect::<Option<Vec<_>>>();
-    let Some(files) = looked else { return };
+/// Keeps what the plugin told, beside its files and those of its own that it names; gives the digest of the first. A
+/// store that cannot be written to costs a start of the plugin each time, and nothing else.
+pub(super) fn remember(path: &Path, info: &PluginInfo, files: &[PathBuf]) -> Option<Digest> {
+    let files: Vec<Looked> =
+        files.iter().chain(&info.files).map(|file| Looked::at(file)).collect::<Option<_>>()?;
+    let first = files.first().map(|file| file.content);
     let described = Described { files, info: info.clone() };
     if let Ok(text) = serde_json::to_vec_pretty(&described) {
         put(path, &text);
     }
+    first
 }
 
 /// Writes a file whole or not at all.

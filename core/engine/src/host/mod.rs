@@ -87,18 +87,20 @@ pub(crate) fn find(wanted: &Wanted<'_>) -> Result<Hosted, Problem> {
     };
     let declared = Digest::of(format!("{} {program:?}", env!("CARGO_PKG_VERSION")).as_bytes());
     let path = kept.join(format!("{}-{}.json", wanted.name, declared.short()));
-    let (mut info, known) = match described::recall(&path) {
-        Some(info) => (info, true),
+    let (mut info, first) = match described::recall(&path) {
+        Some((info, first)) => {
+            check(wanted.name, &info)?;
+            (info, first)
+        }
         None => {
             let started = ask::Conversation::start(&program, wanted);
             let (_, info) = started.map_err(|problem| python::help(problem, wanted))?;
-            (info, false)
+            check(wanted.name, &info)?;
+            let first = described::remember(&path, &info, &files);
+            (info, first)
         }
     };
-    check(wanted.name, &info)?;
-    if !known {
-        described::remember(&path, &info, &files);
-    }
+    let executable = first.filter(|_| matches!(wanted.at, Where::Command(_)));
     program.announced = Some(Announced::new(&info, path));
     program.patience = Some(wanted.patience);
     if let Some(environment) = environment {
@@ -112,14 +114,12 @@ pub(crate) fn find(wanted: &Wanted<'_>) -> Result<Hosted, Problem> {
             spec.code.insert(ENVIRONMENT.to_owned(), crate::key::canonical(&packages));
         }
     }
-    let mut version = info.version.clone();
-    if let (Where::Command(_), Some(executable)) = (&wanted.at, files.first()) {
-        // Recorded, and in no key.
-        if let Ok(bytes) = std::fs::read(executable) {
-            version = format!("{version}+{}", Digest::of(&bytes).short());
-        }
-    }
-    let asking = remote::Asking::new(program.clone(), wanted, &info, kept.join("checks"));
+    // The executable is recorded, and in no key.
+    let version = match executable {
+        Some(digest) => format!("{}+{}", info.version, digest.short()),
+        None => info.version.clone(),
+    };
+    let asking = remote::Asking::new(program.clone(), wanted, (&info, executable), kept.join("checks"));
     let mut plugin = Plugin::new(wanted.name, &version, &info.summary);
     for spec in info.operations {
         plugin = plugin.with_dyn(Arc::new(remote::Remote::new(spec, &asking)));

@@ -27,25 +27,22 @@ pub(super) struct Asking {
 }
 
 impl Asking {
+    /// `announced` is what the plugin offers, and the digest of its executable if it is one: compiled code may change
+    /// what it answers without changing what it declares.
     pub(super) fn new(
         program: Program,
         wanted: &Wanted<'_>,
-        info: &PluginInfo,
+        announced: (&PluginInfo, Option<Digest>),
         answers: PathBuf,
     ) -> Arc<Self> {
-        let signature = serde_json::to_vec(info).unwrap_or_default();
-        // Compiled code may change what it answers without changing what it declares.
-        let compiled: Vec<u8> = match &wanted.at {
-            super::Where::Command(_) => std::fs::read(&program.path).unwrap_or_default(),
-            super::Where::Python { .. } => Vec::new(),
-        };
+        let signature = serde_json::to_vec(&announced).unwrap_or_default();
         Arc::new(Self {
             program,
             name: wanted.name.to_owned(),
             patience: wanted.patience,
             folder: wanted.folder.to_owned(),
             store: wanted.store.to_owned(),
-            signature: Digest::of(&[signature, compiled].concat()),
+            signature: Digest::of(&signature),
             answers,
             conversation: Mutex::new(None),
         })
