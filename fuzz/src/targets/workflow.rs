@@ -202,8 +202,9 @@ impl Workflow {
         let given = Given::of(text);
         self.prepare(&given);
         let current_dir = self.folder.path().to_owned();
+        // A plugin is a program, which loading would start.
         if text.contains("plugins") {
-            return Err("a text that may start programs is left alone".to_owned());
+            return Err("error: a text that may start programs is left alone".to_owned());
         }
         let options = Options { profile: given.profile, set: given.set, current_dir, cores: 4, store: None };
         let loaded = load(&self.folder.path().join("study.yaml"), &options, &mut self.catalog);
