@@ -18,20 +18,20 @@ pub(super) fn table(input: &ReportInput) -> String {
          <th class=\"n\">wall</th><th class=\"n\">CPU</th><th class=\"n\">memory</th><th class=\"n\">output</th>\
          </tr></thead>",
     );
-    let mut at = 0;
-    for (stage, info) in input.stages.iter().enumerate() {
-        // Nodes stand in the order of the stages.
-        let count = input.nodes[at..].iter().take_while(|node| node.stage == stage).count();
-        let nodes = &input.nodes[at..at + count];
-        at += count;
-        let mut listed: Vec<&NodeInput> = nodes.iter().collect();
-        if count > LISTED {
+    // Nodes that became known while the run went on stand behind all others.
+    let mut of_stages: Vec<Vec<&NodeInput>> = vec![Vec::new(); input.stages.len()];
+    for node in &input.nodes {
+        of_stages[node.stage].push(node);
+    }
+    for (stage, (info, nodes)) in input.stages.iter().zip(&of_stages).enumerate() {
+        let mut listed = nodes.clone();
+        if nodes.len() > LISTED {
             listed.sort_by(|a, b| a.state.cmp(&b.state).then(b.wall_s.total_cmp(&a.wall_s)));
             listed.truncate(LISTED);
         }
         // Writing to a string cannot fail, here and below.
         let _ = write!(html, "<tbody id=\"stage-{stage}\">");
-        if count > 1 {
+        if nodes.len() > 1 {
             group(&mut html, &info.name, nodes, listed.len());
         }
         listed.iter().for_each(|node| line(&mut html, node));
@@ -40,7 +40,7 @@ pub(super) fn table(input: &ReportInput) -> String {
     html + "</table>"
 }
 
-fn group(html: &mut String, stage: &str, nodes: &[NodeInput], listed: usize) {
+fn group(html: &mut String, stage: &str, nodes: &[&NodeInput], listed: usize) {
     let wall: f64 = nodes.iter().map(|node| node.wall_s).sum();
     let cpu: f64 = nodes.iter().map(|node| node.cpu_s).sum();
     let memory = nodes.iter().map(|node| node.peak_rss).max().unwrap_or(0);
