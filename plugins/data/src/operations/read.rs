@@ -161,7 +161,7 @@ impl Operation for Read {
                     dtype: DType::from(dtype).name().to_owned(),
                     dims: dims.clone(),
                     units: units.clone(),
-                    finite: false,
+                    finite: declared.finite,
                 });
             }
         }
