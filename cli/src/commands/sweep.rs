@@ -22,8 +22,8 @@ use crate::render::{Detail, columns, renderer};
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  flow sweep ccs --vary train.with.lr=1e-4..1e-2:log --vary width=16,32,64 \\
-                 --metric evaluate.scores.rmse --trials 30
+  flow sweep ccs --vary train.with.learning_rate=1e-4..1e-2:log --vary train.with.batch_size=2,4 \\
+                 --metric evaluate.metrics.surrogate.saturation_relative_l2 --trials 30
 
 What may follow a name:
   lr=1e-4..1e-2:log       real numbers, evenly spread over the powers of ten
@@ -45,14 +45,14 @@ that was interrupted goes on when it is asked for again. What is tried depends o
 for tpe, on the results and --batch). With more --trials, random and tpe go on with the same ones;
 for lhs write --trials 20+10. Only what the metric needs is computed, and nothing is published. Over
 the nodes of a stage (seeds, say) the mean counts. Trials that run together are one run:
-  flow table WORKFLOW-sweep evaluate.scores
+  flow table WORKFLOW-sweep STAGE.OUTPUT
 
 Exit status: 0 done, 1 no trial succeeded, 2 the request or workflow was wrong, 130 interrupted.")]
 pub(crate) struct Args {
     /// The workflow: a file, or the name of one in workflows/
     #[arg(value_name = "WORKFLOW")]
     file: Option<PathBuf>,
-    /// Vary a parameter (width=16,32) or a stage's parameter (train.with.lr=1e-4..1e-2:log); may be given again
+    /// Vary a parameter (width=16,32) or a stage's parameter (train.with.epochs=10..60); may be given again
     #[arg(long, value_name = "NAME=VALUES", required = true)]
     vary: Vec<String>,
     /// The number to look at
