@@ -273,7 +273,7 @@ fn the_report_of_a_loop_shows_every_iteration() {
     let (table, _) = table.split_once("</table>").unwrap();
     assert_eq!(run.executed().len(), 9);
     for node in run.executed() {
-        assert!(table.contains(&node), "{node} is not in the table of nodes");
+        assert!(table.contains(node), "{node} is not in the table of nodes");
     }
     assert!(!run.events.iter().any(|event| event["event"] == "warning"));
 }
