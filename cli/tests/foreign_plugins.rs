@@ -7,9 +7,8 @@ mod common;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
 
-use common::{Project, text};
+use common::{Project, has_python, text};
 
 /// The example of the book.
 const SHELL: &str = include_str!("../../plugins/examples/words.sh");
@@ -145,14 +144,6 @@ for line in sys.stdin:
     elif request["type"] == "shutdown":
         break
 "#;
-
-fn has_python() -> bool {
-    let found = Command::new("python3").arg("--version").output().is_ok_and(|found| found.status.success());
-    if !found {
-        eprintln!("not tested: there is no python3");
-    }
-    found
-}
 
 fn executable(project: &Project, name: &str, text: &str) {
     project.write(name, text);

@@ -9,12 +9,6 @@ use std::os::unix::fs::PermissionsExt;
 
 use common::{Project, text};
 
-/// The messages in a node's log.
-fn log(run: &common::Run, node: &str) -> Vec<String> {
-    let of_node = run.events.iter().filter(|event| event["event"] == "log" && event["node"] == node);
-    of_node.map(|event| event["message"].as_str().unwrap().to_owned()).collect()
-}
-
 fn error(run: &common::Run, node: &str) -> String {
     run.node(node)["error"]["message"].as_str().unwrap().to_owned()
 }
@@ -44,7 +38,7 @@ fn a_program_reads_inputs_and_writes_outputs() {
     assert_eq!(fs::read_to_string(project.path("out/result.txt")).unwrap(), "one\ntwo\nmade\n");
     assert_eq!(project.output("lines", "text"), "one\ntwo\n");
     let folder = project.path("").canonicalize().unwrap();
-    assert_eq!(log(&run, "clean"), [folder.to_str().unwrap()], "it runs in the folder of the file");
+    assert_eq!(run.log("clean"), [folder.to_str().unwrap()], "it runs in the folder of the file");
     assert_eq!(project.run(&[]).counts(), [0, 4, 0, 0]);
     project.write("data.txt", "# another comment\none\ntwo\n");
     assert_eq!(project.run(&[]).executed(), ["clean"], "what comes after is the same");
@@ -163,10 +157,10 @@ fn a_program_counts_by_its_content_if_it_is_listed() {
         fs::set_permissions(project.path("tool"), fs::Permissions::from_mode(0o755)).unwrap();
     };
     tool("#!/bin/sh\necho 1");
-    assert_eq!(log(&project.run(&[]), "one"), ["1"]);
+    assert_eq!(project.run(&[]).log("one"), ["1"]);
     assert_eq!(project.run(&[]).executed(), [""; 0]);
     tool("#!/bin/sh\necho 2");
-    assert_eq!(log(&project.run(&[]), "one"), ["2"]);
+    assert_eq!(project.run(&[]).log("one"), ["2"]);
 }
 
 #[test]
@@ -194,13 +188,13 @@ fn only_listed_variables_count_and_are_passed() {
         common::Run::of(output)
     };
     let first = run("1");
-    let names = log(&first, "one").join(" ");
+    let names = first.log("one").join(" ");
     assert_eq!(
         names,
         "HOME MKL_NUM_THREADS NUMEXPR_NUM_THREADS OMP_NUM_THREADS OPENBLAS_NUM_THREADS PATH PWD \
          RAYON_NUM_THREADS SEEN SHELL SHLVL _"
     );
-    let two = log(&first, "two").join(" ");
+    let two = first.log("two").join(" ");
     assert!(two.starts_with("1 /") && two.ends_with("/bash 1"), "{two}");
     let second = run("2");
     assert_eq!(second.executed(), ["one", "two"]);
@@ -287,9 +281,9 @@ fn what_it_writes_is_its_log() {
 ",
     );
     let run = project.run(&["--cores", "1"]);
-    assert_eq!(log(&run, "talk"), ["one", "two", "three"]);
-    assert_eq!(log(&run, "next"), [""; 0]);
-    assert_eq!(log(&run, "fail").len(), 30);
+    assert_eq!(run.log("talk"), ["one", "two", "three"]);
+    assert_eq!(run.log("next"), [""; 0]);
+    assert_eq!(run.log("fail").len(), 30);
     let tail = run.node("fail")["error"]["stderr"].as_array().unwrap();
     assert_eq!((tail.len(), tail[19].as_str()), (20, Some("30")));
     assert_eq!(text(&project.flow(&["log", "talk"]).stdout), "one\ntwo\nthree\n");

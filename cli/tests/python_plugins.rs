@@ -8,7 +8,7 @@ mod common;
 
 use std::process::Command;
 
-use common::{Project, text};
+use common::{Project, has_python, text};
 
 const OPERATIONS: &str = r#""""Operations of the tests."""
 
@@ -75,7 +75,7 @@ def positive(length: int) -> None:
 
 @operation(check=positive)
 def pad(length: int) -> File:
-    raise NotImplementedError
+    raise AssertionError("it was checked, and must not run")
 "#;
 
 const STAGES: &str = "
@@ -83,14 +83,6 @@ const STAGES: &str = "
   count: { uses: mine/count, inputs: { text: text.text } }
   wait: { uses: mine/wait }
 ";
-
-fn has_python() -> bool {
-    let found = Command::new("python3").arg("--version").output().is_ok_and(|found| found.status.success());
-    if !found {
-        eprintln!("not tested: there is no python3");
-    }
-    found
-}
 
 /// A project with the plugin `mine`.
 fn project(stages: &str) -> Project {
@@ -106,11 +98,6 @@ fn write(project: &Project, stages: &str) {
     project.write("w.yaml", &format!("{head}stages:\n{stages}"));
 }
 
-fn log(run: &common::Run, node: &str) -> Vec<String> {
-    let of_node = run.events.iter().filter(|event| event["event"] == "log" && event["node"] == node);
-    of_node.map(|event| event["message"].as_str().unwrap().to_owned()).collect()
-}
-
 #[test]
 fn functions_run_as_stages_and_their_code_counts() {
     if !has_python() {
@@ -121,8 +108,8 @@ fn functions_run_as_stages_and_their_code_counts() {
     assert_eq!((run.code, run.counts()), (Some(0), [3, 0, 0, 0]), "{:?} {}", run.events, run.stderr);
     assert_eq!(project.output("count", "result"), "{\n  \"lines\": 4.0\n}\n");
     assert_eq!(project.output("wait", "result"), "wait 1\n");
-    assert_eq!(log(&run, "count"), ["counting"]);
-    assert_eq!(log(&run, "wait"), ["half way"]);
+    assert_eq!(run.log("count"), ["counting"]);
+    assert_eq!(run.log("wait"), ["half way"]);
     assert_eq!(project.run(&[]).counts(), [0, 3, 0, 0]);
 
     // What does not count.

@@ -127,7 +127,22 @@ pub(crate) struct Run {
     pub(crate) stderr: String,
 }
 
+/// Whether there is a Python to test with; a test that needs one ends without it, and says so.
+pub(crate) fn has_python() -> bool {
+    let found = Command::new("python3").arg("--version").output().is_ok_and(|found| found.status.success());
+    if !found {
+        eprintln!("not tested: there is no python3");
+    }
+    found
+}
+
 impl Run {
+    /// The messages in a node's log.
+    pub(crate) fn log(&self, node: &str) -> Vec<String> {
+        let of_node = self.events.iter().filter(|event| event["event"] == "log" && event["node"] == node);
+        of_node.map(|event| event["message"].as_str().unwrap().to_owned()).collect()
+    }
+
     pub(crate) fn of(output: Output) -> Self {
         let parse = |line: &str| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"));
         Self {

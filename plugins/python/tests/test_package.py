@@ -184,7 +184,7 @@ class Operations(Folder):
             Args:
                 degree: Of the polynomial.
             """
-            raise NotImplementedError
+            raise AssertionError("only what it declares is read")
 
         spec = self.declare(fit, version=3, checkpoints=True).spec("mine", {"a.py": "1"})
         self.assertEqual((spec["summary"], spec["doc"]), ("Fits.", "By least squares."))

@@ -1,6 +1,7 @@
 //! Environments of Python: what is in them, as far as it counts.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -23,9 +24,14 @@ const VENV: &str = "pyvenv.cfg";
 /// The folder that marks an environment of conda, with a file for each package.
 const CONDA: &str = "conda-meta";
 
-/// The environment variable that says which environment is active.
-pub(crate) fn variable(folder: &Path) -> &'static str {
-    if folder.join(VENV).is_file() { "VIRTUAL_ENV" } else { "CONDA_PREFIX" }
+/// The environment variables that make an environment the active one: its programs come first on PATH.
+pub(crate) fn active(folder: &Path) -> [(&'static str, OsString); 2] {
+    let others = std::env::var_os("PATH").unwrap_or_default();
+    let search = std::iter::once(folder.join("bin")).chain(std::env::split_paths(&others));
+    // What is on PATH already can be joined again, and the environment's folder was checked.
+    let search = std::env::join_paths(search).unwrap_or(others);
+    let variable = if folder.join(VENV).is_file() { "VIRTUAL_ENV" } else { "CONDA_PREFIX" };
+    [("PATH", search), (variable, folder.into())]
 }
 
 /// Looks at an environment: some small files and the names of folders, whatever its size.
@@ -140,7 +146,7 @@ mod tests {
             found.packages.iter().map(|(name, version)| (name.as_str(), version.as_str())).collect();
         let editable = "0.1 from {\"dir_info\":{\"editable\":true},\"url\":\"file:///home/a/tool\"}";
         assert_eq!(packages, [("numpy", "2.1.0"), ("ruamel-yaml", "0.18"), ("tool", editable)]);
-        assert_eq!(variable(folder.path()), "VIRTUAL_ENV");
+        assert_eq!(active(folder.path())[1].0, "VIRTUAL_ENV");
         // Compiled files come and go.
         put(folder.path(), &format!("{site}/numpy/__pycache__/a.pyc"), "x");
         std::os::unix::fs::symlink("lib", folder.path().join("lib64")).unwrap();
@@ -158,6 +164,6 @@ mod tests {
         let found = read(folder.path()).unwrap();
         assert_eq!(found.python.as_deref(), Some("3.12.1"));
         assert_eq!(found.packages["conda:ca-certificates"], "2024.2.2 h0");
-        assert_eq!(variable(folder.path()), "CONDA_PREFIX");
+        assert_eq!(active(folder.path())[1].0, "CONDA_PREFIX");
     }
 }

@@ -219,12 +219,8 @@ fn surround(program: &mut std::process::Command, folder: &Path, call: &Call<'_>)
     for (name, _) in call.command.env.iter().filter(|(_, value)| value.is_none()) {
         program.env_remove(name);
     }
-    if let (Some(folder), Some(bin)) = (&call.command.environment_folder, call.bin()) {
-        let others = std::env::var_os("PATH").unwrap_or_default();
-        let search = std::iter::once(bin).chain(std::env::split_paths(&others));
-        // What is on PATH already can be joined again, and the environment's folder was checked.
-        program.env("PATH", std::env::join_paths(search).unwrap_or(others));
-        program.env(environment::variable(folder), folder);
+    if let Some(folder) = &call.command.environment_folder {
+        program.envs(environment::active(folder));
     }
     // Standard output of a worker is its standard error, which is the node's log.
     std::os::unix::process::CommandExt::process_group(program, 0);

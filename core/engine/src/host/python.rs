@@ -64,14 +64,10 @@ pub(super) fn program(
                     "make one with `python3 -m venv {written} && {written}/bin/pip install numpy`"
                 ))
             })?;
-            let bin = folder.join("bin");
-            let search = std::env::var_os("PATH").unwrap_or_default();
-            let search = std::iter::once(bin.clone()).chain(std::env::split_paths(&search));
-            if let Some(search) = std::env::join_paths(search).ok().and_then(|path| path.into_string().ok()) {
-                env.push(("PATH".to_owned(), search));
+            for (name, value) in environment::active(&folder) {
+                env.extend(value.into_string().ok().map(|value| (name.to_owned(), value)));
             }
-            env.push((environment::variable(&folder).to_owned(), folder.to_string_lossy().into_owned()));
-            (Some(bin.join("python")).filter(|path| path.exists()), Some(found))
+            (Some(folder.join("bin/python")).filter(|path| path.exists()), Some(found))
         }
     };
     let Some(interpreter) = interpreter else {

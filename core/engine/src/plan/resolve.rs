@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use flow_plugin::artifact::digest::{self, FileHash};
+use flow_plugin::protocol::{InputArtifact, Usage};
 use flow_plugin::{Digest, Kind, Multiplicity};
 use flow_store::{InputRecord, OutputRecord, Recipe, Shorter, Store};
 use serde_json::{Map, Value};
@@ -42,6 +43,12 @@ impl Input {
             (None, Some((folder, name))) => Ok(store.artifact_path(folder)?.join(name)),
             (None, None) => store.artifact_path(&self.digest),
         }
+    }
+
+    /// What the worker is told of it: where it lies, and for operations that measure what it cost.
+    pub(crate) fn told(&self, path: PathBuf, cost: Option<Usage>) -> InputArtifact {
+        let coordinates = self.coordinates.as_deref().cloned().unwrap_or_default();
+        InputArtifact { path, kind: self.kind, digest: self.digest, coordinates, cost }
     }
 
     /// The artifact in the store that it is, or is in.

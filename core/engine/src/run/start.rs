@@ -123,14 +123,7 @@ impl Dispatcher<'_> {
                     wall_s: usage.wall_s,
                     peak_rss: usage.peak_rss,
                 });
-                let coordinates = input.coordinates.as_deref().cloned().unwrap_or_default();
-                artifacts.push(InputArtifact {
-                    path,
-                    kind: input.kind,
-                    digest: input.digest,
-                    coordinates,
-                    cost,
-                });
+                artifacts.push(input.told(path, cost));
             }
             all.insert(port.clone(), artifacts);
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use flow_artifact::compare::{Difference, compare};
-use flow_plugin::protocol::{InputArtifact, Job};
+use flow_plugin::protocol::Job;
 use flow_store::{Hit, Store};
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
@@ -262,14 +262,7 @@ impl Verifier<'_> {
                     }
                     Err(error) => return Err(Error::Store(error)),
                 };
-                let coordinates = input.coordinates.as_deref().cloned().unwrap_or_default();
-                artifacts.push(InputArtifact {
-                    path,
-                    kind: input.kind,
-                    digest: input.digest,
-                    coordinates,
-                    cost: None,
-                });
+                artifacts.push(input.told(path, None));
             }
             inputs.insert(port.clone(), artifacts);
         }
