@@ -62,6 +62,8 @@ impl Dispatcher<'_> {
         let progress = &mut self.nodes[id.0];
         progress.keep_last(&failure.stderr);
         progress.failure = Some(failure);
+        // Its slot is free already: nothing may take it while the failure is being recorded.
+        self.give_up_after(id);
         self.commit(id, NodeState::Failed, None);
     }
 
@@ -114,10 +116,7 @@ impl Dispatcher<'_> {
         self.wake_twins(id);
         match state {
             NodeState::Succeeded => self.learn(id),
-            NodeState::Failed | NodeState::Skipped => {
-                self.give_up_after(id, state);
-                return self.skip_downstream(id);
-            }
+            NodeState::Failed | NodeState::Skipped => return self.skip_downstream(id),
             // The run ends: what has not been tried is counted then.
             NodeState::Cancelled => return,
         }

@@ -36,8 +36,8 @@ impl Dispatcher<'_> {
     }
 
     /// Where one failure is enough, nothing more is started after it.
-    pub(super) fn give_up_after(&mut self, id: NodeId, state: NodeState) {
-        if self.parts.options.fail_fast && state == NodeState::Failed {
+    pub(super) fn give_up_after(&mut self, id: NodeId) {
+        if self.parts.options.fail_fast {
             self.gave_up.get_or_insert(id);
         }
     }
