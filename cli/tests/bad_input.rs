@@ -77,6 +77,15 @@ fn a_workflow_that_is_not_there() {
 }
 
 #[test]
+fn a_workflow_is_found_by_the_name_in_it() {
+    let stages = "stages: { a: { uses: demo/text, with: { text: x } } }\n";
+    let named = format!("flow: 1\nname: \"waves\"   # of water\n{stages}");
+    let folder = folder(&[("workflows/first.yaml", &named), ("second.yaml", "flow: 1\n")]);
+    let plan = flow(folder.path(), &["plan", "waves"]);
+    assert!(plan.status.success(), "{}", String::from_utf8_lossy(&plan.stderr));
+}
+
+#[test]
 fn no_workflow_and_too_many() {
     let none = folder(&[]);
     assert_snapshot!(refused(none.path(), &["run"]), @r"

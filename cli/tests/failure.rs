@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::Project;
+use common::{Project, text};
 
 #[test]
 fn the_report_shows_the_end_of_the_log_of_what_failed() {
@@ -37,6 +37,28 @@ fn what_does_not_depend_on_a_failed_node_goes_on() {
     assert_eq!(run.node("last")["status"], "skipped");
     assert_eq!(project.plan(&[])[0].3, "it failed the last time");
     assert_eq!(project.run(&[]).counts(), [0, 1, 1, 2]);
+}
+
+#[test]
+fn the_end_of_a_run_names_what_failed_again() {
+    let project = Project::new(
+        "
+  bad:   { uses: demo/fail }
+  other: { uses: demo/fail, needs: good }
+  good:  { uses: demo/text, with: { text: x } }
+",
+    );
+    let said = text(&project.flow(&["run", "w.yaml"]).stdout);
+    let end = said.split("\n\n").nth(1).unwrap();
+    let lines: Vec<&str> = end.lines().collect();
+    assert_eq!(
+        lines[..2],
+        [" failed  bad  this operation always fails", " failed  other  this operation always fails"]
+    );
+    assert!(lines[2].starts_with("failed: 1 executed, 0 cached, 2 failed in"), "{end}");
+    // Where it has just been said, it is not said again.
+    let said = text(&project.flow(&["run", "w.yaml", "--until", "bad"]).stdout);
+    assert_eq!(said.matches("bad").count(), 2, "{said}");
 }
 
 #[test]

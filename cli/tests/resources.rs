@@ -53,6 +53,17 @@ fn memory_limits_how_many_nodes_run_at_once() {
 }
 
 #[test]
+fn what_a_running_node_holds_is_told_once_a_second() {
+    let project = Project::new("  long: { uses: demo/count, with: { to: 120, step_ms: 10 } }\n");
+    let run = project.run(&[]);
+    let told: Vec<_> = run.events.iter().filter(|event| event["event"] == "memory").collect();
+    assert!((1..=3).contains(&told.len()), "{told:?}");
+    // A process of its own holds more than a mebibyte, and counting takes no gibibyte.
+    let bytes = told[0]["bytes"].as_u64().unwrap();
+    assert!(told[0]["node"] == "long" && (1 << 20..1 << 30).contains(&bytes), "{told:?}");
+}
+
+#[test]
 fn a_node_that_needs_more_memory_than_it_said_is_stopped() {
     let project = Project::new(
         "  greedy: { uses: demo/count, with: { to: 200, step_ms: 10 }, resources: { memory: 1 MiB } }\n",

@@ -13,6 +13,7 @@ use super::{Detail, Renderer, summary, text};
 pub(super) struct Plain {
     detail: Detail,
     report: Option<String>,
+    failures: summary::Failures,
     /// Nodes that have been started and not ended.
     running: HashSet<String>,
     paces: HashMap<String, Pace>,
@@ -23,7 +24,13 @@ const INTERVAL: Duration = Duration::from_secs(60);
 
 impl Plain {
     pub(super) fn new(detail: Detail) -> Self {
-        Self { detail, report: None, running: HashSet::new(), paces: HashMap::new() }
+        Self {
+            detail,
+            report: None,
+            failures: summary::Failures::default(),
+            running: HashSet::new(),
+            paces: HashMap::new(),
+        }
     }
 
     fn progress(&mut self, node: &str, (done, total): (u64, u64), unit: &str, message: &str) {
@@ -57,6 +64,7 @@ impl Renderer for Plain {
         if self.detail == Detail::Problems && !super::is_problem(event) {
             return;
         }
+        self.failures.see(event);
         match event {
             Event::RunStarted { run, workflow, nodes, .. } => {
                 say(&format!("{}: {}, run {run}", text::clean(workflow), text::count(*nodes, "node")));
@@ -82,12 +90,13 @@ impl Renderer for Plain {
             }
             Event::ReportWritten { path } => self.report = Some(path.clone()),
             Event::RunFinished(end) => {
-                summary::run(end, self.report.as_deref()).iter().for_each(|line| say(line));
+                let lines = summary::run(end, &self.failures, self.report.as_deref());
+                lines.iter().for_each(|line| say(line));
             }
             Event::Progress { node, done, total, unit, message } => {
                 self.progress(node, (*done, *total), unit, message);
             }
-            Event::Metric { .. } => {}
+            Event::Metric { .. } | Event::Memory { .. } => {}
         }
     }
 }

@@ -42,8 +42,47 @@ fn failure(failure: &Failure) -> Vec<String> {
     lines
 }
 
+/// What went wrong so far, to be said again at the end: in a long run it has scrolled away.
+#[derive(Default)]
+pub(super) struct Failures {
+    lines: Vec<String>,
+    /// Whether something else has been said since.
+    below: bool,
+}
+
+/// So many are named again at the end of a run.
+const NAMED: usize = 20;
+
+impl Failures {
+    pub(super) fn see(&mut self, event: &Event) {
+        match event {
+            Event::NodeFinished { node, status: NodeState::Failed, error, .. } => {
+                self.below = !self.lines.is_empty();
+                let message =
+                    error.as_ref().and_then(|error| error.message.lines().next()).unwrap_or_default();
+                let (node, message) = (text::clean(node), text::clean(message));
+                self.lines.push(format!("{RED} failed{RESET}  {node}  {DIM}{message}{RESET}"));
+            }
+            Event::NodeFinished { cached: false, .. } | Event::NodeStarted { .. } => self.below = true,
+            _ => {}
+        }
+    }
+
+    fn again(&self) -> Vec<String> {
+        if !self.below || self.lines.is_empty() {
+            return Vec::new();
+        }
+        let mut lines = vec![String::new()];
+        lines.extend(self.lines.iter().take(NAMED).cloned());
+        if self.lines.len() > NAMED {
+            lines.push(format!("         and {} more", self.lines.len() - NAMED));
+        }
+        lines
+    }
+}
+
 /// The lines at the end of a run.
-pub(super) fn run(summary: &Summary, report: Option<&str>) -> Vec<String> {
+pub(super) fn run(summary: &Summary, failures: &Failures, report: Option<&str>) -> Vec<String> {
     let (word, style) = match summary.status {
         RunStatus::Succeeded => ("done", GREEN),
         RunStatus::Interrupted => ("interrupted", YELLOW),
@@ -66,7 +105,8 @@ pub(super) fn run(summary: &Summary, report: Option<&str>) -> Vec<String> {
     if summary.saved_s >= 0.1 {
         times = format!("{times}, {} saved", duration(summary.saved_s));
     }
-    let mut lines = vec![format!("{style}{word}{RESET}: {} in {times}", parts.join(", "))];
+    let mut lines = failures.again();
+    lines.push(format!("{style}{word}{RESET}: {} in {times}", parts.join(", ")));
     lines.extend(report.map(|path| format!("report: {BOLD}{}{RESET}", text::clean(path))));
     lines
 }

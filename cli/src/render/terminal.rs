@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use flow_engine::event::Event;
-use flow_engine::human::{duration, short_name};
+use flow_engine::human::{bytes, duration, short_name};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::pace::Pace;
@@ -17,6 +17,7 @@ pub(super) struct Terminal {
     running: HashMap<String, Running>,
     cached: usize,
     ended: usize,
+    failures: summary::Failures,
     report: Option<String>,
 }
 
@@ -26,6 +27,10 @@ struct Running {
     metrics: Vec<(String, f64)>,
     total: u64,
     pace: Option<Pace>,
+    /// The rest of the line: unit, time left, message or metrics.
+    note: Vec<String>,
+    /// Resident memory, in bytes.
+    memory: Option<u64>,
 }
 
 /// How often lines are redrawn without news.
@@ -46,7 +51,8 @@ impl Terminal {
         let bars = MultiProgress::with_draw_target(target);
         let all = bars.add(ProgressBar::new(0));
         all.set_style(style("{elapsed_precise} {bar:24} {pos}/{len} nodes {wide_msg}"));
-        Self { detail, bars, all, running: HashMap::new(), cached: 0, ended: 0, report: None }
+        let failures = summary::Failures::default();
+        Self { detail, bars, all, running: HashMap::new(), cached: 0, ended: 0, failures, report: None }
     }
 
     /// A line about an event, where it is wanted.
@@ -61,7 +67,9 @@ impl Terminal {
         bar.set_style(style("{spinner} {prefix} {elapsed} {wide_msg}"));
         bar.set_prefix(short_name(&text::clean(node), NAME));
         bar.enable_steady_tick(TICK);
-        self.running.insert(node.to_owned(), Running { bar, metrics: Vec::new(), total: 0, pace: None });
+        let running =
+            Running { bar, metrics: Vec::new(), total: 0, pace: None, note: Vec::new(), memory: None };
+        self.running.insert(node.to_owned(), running);
     }
 
     fn count(&mut self) {
@@ -91,7 +99,13 @@ impl Running {
         let left = pace.left(now, done, total).map(|left| duration(left.as_secs_f64()));
         let note = if message.is_empty() { self.metrics() } else { text::clean(message) };
         let parts = [text::clean(unit), left.map(|left| format!("{left} left")).unwrap_or_default(), note];
-        let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        self.note = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        self.show();
+    }
+
+    fn show(&self) {
+        let memory = self.memory.map(bytes);
+        let parts: Vec<&str> = self.note.iter().map(String::as_str).chain(memory.as_deref()).collect();
         self.bar.set_message(parts.join(", "));
     }
 
@@ -118,6 +132,7 @@ impl Renderer for Terminal {
     }
 
     fn event(&mut self, event: &Event) {
+        self.failures.see(event);
         match event {
             Event::RunStarted { run, workflow, nodes, .. } => {
                 self.all.set_length(*nodes as u64);
@@ -139,6 +154,12 @@ impl Renderer for Terminal {
             Event::Metric { node, name, value, .. } => {
                 if let Some(running) = self.running.get_mut(node) {
                     running.metric(name, value.0);
+                }
+            }
+            Event::Memory { node, bytes } => {
+                if let Some(running) = self.running.get_mut(node) {
+                    running.memory = Some(*bytes);
+                    running.show();
                 }
             }
             Event::GraphGrown { nodes, .. } => {
@@ -177,7 +198,8 @@ impl Renderer for Terminal {
             Event::RunFinished(end) => {
                 self.all.finish_and_clear();
                 let _ = self.bars.clear();
-                summary::run(end, self.report.as_deref()).iter().for_each(|line| self.tell(event, line));
+                let lines = summary::run(end, &self.failures, self.report.as_deref());
+                lines.iter().for_each(|line| self.tell(event, line));
             }
         }
     }
@@ -240,6 +262,7 @@ mod tests {
                 unit: "epochs".into(),
                 message: String::new(),
             },
+            Event::Memory { node: "train[seed=1]".into(), bytes: 1 << 30 },
             Event::Log {
                 node: "simulate".into(),
                 level: "warning".into(),

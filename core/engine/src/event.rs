@@ -77,6 +77,13 @@ pub enum Event {
         /// The value.
         value: Number,
     },
+    /// What a running node holds, with all that it has started; once a second.
+    Memory {
+        /// The node.
+        node: String,
+        /// Resident memory, in bytes.
+        bytes: u64,
+    },
     /// A message from a node, or about it.
     Log {
         /// The node.

@@ -372,6 +372,10 @@ impl Dispatcher<'_> {
                 let node = self.parts.graph.node(id).name.clone();
                 (self.parts.sink)(&Event::Metric { node, name, step, value });
             }
+            Report::Memory { node, bytes } => {
+                let node = self.parts.graph.node(node).name.clone();
+                (self.parts.sink)(&Event::Memory { node, bytes });
+            }
             Report::Log { node, level, message } => self.log(node, level, message),
             Report::Resumed { node, step, shorter, spent } => self.resumed(node, step, shorter, spent),
             Report::Ended { node, end } => self.work_ended(node, end),

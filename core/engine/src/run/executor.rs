@@ -26,8 +26,11 @@ pub(super) const GRACE: Duration = Duration::from_secs(10);
 /// An idle worker that holds more memory than this is replaced.
 const IDLE_MEMORY: u64 = 1 << 30;
 
-/// How often the memory of a node with a limit is looked at.
-const MEMORY_INTERVAL: Duration = Duration::from_millis(250);
+/// How often the memory of a node is looked at, so that people can be told.
+const MEMORY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The same for a node with a limit that the system does not keep.
+const LIMIT_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Progress is passed on at most this often, whatever a plugin sends.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(90);
@@ -54,6 +57,7 @@ pub(super) struct Task {
 pub(super) enum Report {
     Progress { node: NodeId, done: u64, total: u64, unit: String, message: String },
     Metric { node: NodeId, name: String, step: u64, value: Number },
+    Memory { node: NodeId, bytes: u64 },
     Log { node: NodeId, level: &'static str, message: String },
     Resumed { node: NodeId, step: u64, shorter: bool, spent: Spent },
     Ended { node: NodeId, end: End },
@@ -201,10 +205,12 @@ impl Unit<'_> {
         let mut asked = None;
         let mut timeout = self.task.timeout.map(|timeout| Instant::now() + timeout);
         let mut kill: Option<Instant> = None;
-        let mut look = Instant::now() + MEMORY_INTERVAL;
         // Kept by the system where it can, else by looking.
         let kept = worker.control.as_mut().is_some_and(|control| control.limit(self.task.memory).is_ok());
-        let watch_memory = self.task.memory.is_some() && !kept;
+        let limit = self.task.memory.filter(|_| !kept);
+        let interval = if limit.is_some() { LIMIT_INTERVAL } else { MEMORY_INTERVAL };
+        let mut look = Instant::now() + interval;
+        let mut told = Instant::now();
         if *self.stop.borrow() != Stop::No {
             self.stop.mark_changed();
         }
@@ -236,12 +242,18 @@ impl Unit<'_> {
                     kill = None;
                     worker.kill();
                 }
-                () = tokio::time::sleep_until(look), if watch_memory => {
-                    look = Instant::now() + MEMORY_INTERVAL;
+                () = tokio::time::sleep_until(look) => {
+                    let now = Instant::now();
+                    look = now + interval;
                     let used = worker.resident_in_all();
-                    if self.task.memory.is_some_and(|limit| used > limit) {
+                    if limit.is_some_and(|limit| used > limit) {
                         asked = Some(Asked::Memory(used));
                         worker.kill();
+                    }
+                    if now >= told + MEMORY_INTERVAL {
+                        told = now;
+                        // The dispatcher ends only after every report that it waits for.
+                        let _ = self.reports.send(Report::Memory { node: self.task.node, bytes: used });
                     }
                 }
             }

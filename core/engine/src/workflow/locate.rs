@@ -22,8 +22,8 @@ impl fmt::Display for NotFound {
 
 impl std::error::Error for NotFound {}
 
-/// Finds the workflow file that is meant: the file itself, `NAME.yaml` for `NAME`, either here or under
-/// `workflows/` here or in the root folder; without a request, the only workflow that there is.
+/// Finds the workflow file that is meant: the file itself, `NAME.yaml` for `NAME`, or the one with `name: NAME` in it,
+/// either here or under `workflows/` here or in the root folder; without a request, the only workflow that there is.
 ///
 /// # Errors
 /// When there is none, or more than one.
@@ -49,8 +49,13 @@ pub fn locate(request: Option<&Path>) -> Result<PathBuf, NotFound> {
             }
         }
     }
-    let known: Vec<String> =
-        workflows(&folders).iter().map(|path| path.to_string_lossy().into_owned()).collect();
+    let found = workflows(&folders);
+    if let Some(named) =
+        found.iter().find(|path| name_in(path).is_some_and(|name| request == Path::new(&name)))
+    {
+        return Ok(named.clone());
+    }
+    let known: Vec<String> = found.iter().map(|path| path.to_string_lossy().into_owned()).collect();
     let stem = |path: &str| Path::new(path).file_stem().map(|s| s.to_string_lossy().into_owned());
     let stems: Vec<String> = known.iter().filter_map(|path| stem(path)).collect();
     let wanted = stem(&request.to_string_lossy()).unwrap_or_default();
@@ -114,6 +119,14 @@ fn workflows(folders: &[PathBuf]) -> Vec<PathBuf> {
         found.extend(here);
     }
     found
+}
+
+/// What a workflow file calls itself. The file may be wrong in many ways; that is for the loader to say.
+fn name_in(path: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let name = text.lines().find_map(|line| line.strip_prefix("name:"))?;
+    let name = name.split(" #").next().unwrap_or(name);
+    Some(name.trim().trim_matches(['"', '\'']).to_owned())
 }
 
 fn is_workflow(path: &Path) -> bool {
