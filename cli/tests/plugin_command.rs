@@ -114,5 +114,5 @@ fn what_is_saved_runs_again() {
     project.write("w.yaml", &format!("{head}{}", STAGES.replace("three", "three four")));
     wait("{ \"words\": 4 }\n");
     kill(Pid::from_raw(i32::try_from(dev.id()).unwrap()), Signal::SIGINT).unwrap();
-    dev.wait().unwrap();
+    assert_eq!(dev.wait().unwrap().code(), Some(130));
 }

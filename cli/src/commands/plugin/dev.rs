@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
 use flow_engine::workflow;
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
 
 use super::super::Failure;
@@ -22,7 +24,7 @@ Examples:
   flow plugin dev workflow.yaml -- --until smooth     with arguments of `flow run`
 
 Runs the workflow, and again whenever a source file or an executable in its folder is saved; a run that still goes on is
-asked to stop first. Ctrl-C ends it.")]
+asked to stop first. Ctrl-C ends it. Exit status: 130.")]
 pub(crate) struct Args {
     /// The workflow: a file, or the name of one in workflows/
     #[arg(value_name = "WORKFLOW")]
@@ -35,9 +37,11 @@ pub(crate) struct Args {
 /// How often the files are looked at.
 const INTERVAL: Duration = Duration::from_millis(200);
 
+/// How often a run that was asked to stop is looked at.
+const ENDING: Duration = Duration::from_millis(20);
+
 /// What else counts as a source, beside executables.
-const SOURCES: [&str; 14] =
-    ["py", "yaml", "yml", "toml", "sh", "js", "rs", "jl", "R", "r", "c", "cpp", "h", "json"];
+const SOURCES: [&str; 13] = ["py", "yaml", "yml", "toml", "sh", "js", "rs", "jl", "R", "r", "c", "cpp", "h"];
 
 /// Folders of what is made and installed, beside hidden ones.
 const MADE: [&str; 3] = ["__pycache__", "node_modules", "deps"];
@@ -47,34 +51,56 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let file = std::path::absolute(&file).map_err(Failure::system)?;
     let folder = file.parent().unwrap_or(Path::new("/"));
     let program = std::env::current_exe().map_err(Failure::system)?;
+    let interrupts = interrupts().map_err(Failure::system)?;
     loop {
         let before = look(folder);
-        let started = Command::new(&program).arg("run").arg(&file).args(&args.more).spawn();
-        let mut child = started.map_err(Failure::system)?;
+        let mut run = Command::new(&program);
+        // In a group of its own: Ctrl-C reaches it through us, once.
+        run.arg("run").arg(&file).args(&args.more).process_group(0);
+        let mut child = run.spawn().map_err(Failure::system)?;
         let changed = loop {
             thread::sleep(INTERVAL);
             // Reaped as soon as it ends; how it ended it has said itself.
             let _ = child.try_wait();
+            if came(&interrupts) {
+                stop(&mut child, &interrupts).map_err(Failure::system)?;
+                return Ok(ExitCode::from(130));
+            }
             let now = look(folder);
             if let Some(changed) = difference(&before, &now) {
                 break changed;
             }
         };
-        stop(&mut child).map_err(Failure::system)?;
+        stop(&mut child, &interrupts).map_err(Failure::system)?;
         let shown = changed.strip_prefix(folder).unwrap_or(&changed);
         anstream::eprintln!("\n{} changed", shown.display());
     }
 }
 
-/// Asks a run to stop, and waits until it has.
-fn stop(child: &mut Child) -> std::io::Result<()> {
-    if child.try_wait()?.is_none()
-        && let Ok(id) = i32::try_from(child.id())
-    {
-        // An error means that it has ended meanwhile.
-        let _ = kill(Pid::from_raw(id), Signal::SIGINT);
+/// Asks a run to stop, and waits until it has. Another Ctrl-C is passed on: then it does not wait either.
+fn stop(child: &mut Child, interrupts: &SignalFd) -> std::io::Result<()> {
+    let id = i32::try_from(child.id()).map_err(std::io::Error::other)?;
+    let mut ask = true;
+    while child.try_wait()?.is_none() {
+        if ask {
+            // An error means that it has ended meanwhile.
+            let _ = kill(Pid::from_raw(id), Signal::SIGINT);
+        }
+        thread::sleep(ENDING);
+        ask = came(interrupts);
     }
-    child.wait().map(drop)
+    Ok(())
+}
+
+/// Ctrl-C and its like, to be asked for instead of ending this process. Children start without this.
+fn interrupts() -> std::io::Result<SignalFd> {
+    let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM]);
+    signals.thread_block()?;
+    Ok(SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?)
+}
+
+fn came(interrupts: &SignalFd) -> bool {
+    matches!(interrupts.read_signal(), Ok(Some(_)))
 }
 
 /// Files, and when they were last saved.
