@@ -21,7 +21,7 @@ use flow_plugin::{Digest, Plugin};
 
 pub(crate) use ask::not_a_message;
 pub(crate) use conformance::try_out;
-pub use conformance::Finding;
+pub use conformance::{Finding, Judgement};
 pub(crate) use install::Tell;
 
 use crate::exec::{self, environment};
