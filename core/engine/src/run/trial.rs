@@ -38,6 +38,12 @@ const LOOK: Duration = Duration::from_millis(1);
 /// How much longer than the first time a node may take, beside ten times as long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What may be the matter where other bytes came out.
+const RANDOM: &str = "does it draw random numbers without a seed, or sum in an order that changes?";
+const STATE: &str = "is all that changes from step to step in the state, also the random generator?";
+const LEFT: &str =
+    "does something stay in its process, or in files beside its outputs, that the next one uses?";
+
 /// What is told while operations are tried.
 pub enum Tried<'a> {
     /// An operation is being tried, as this node uses it.
@@ -162,39 +168,40 @@ impl Trier<'_> {
         let [one, other] = THREADS;
         let tried = format!("it gives the same bytes again, with {one} and with {other} threads");
         self.comparable = true;
-        sink(self.threads(candidate, tried).await?);
-        if !self.interrupted {
-            sink(self.cancellation(candidate, "asked to stop, it ends in time, and can run again").await?);
+        let mut told = |finding: Finding, interrupted: bool| {
+            // What an interrupt has ended says nothing of the operation.
+            if !interrupted {
+                sink(finding);
+            }
+            !interrupted
+        };
+        let finding = self.threads(candidate, tried).await?;
+        if !told(finding, self.interrupted) {
+            return Ok(());
         }
-        if !self.interrupted {
-            sink(
-                self.crash(candidate, "killed in the middle, it leaves nothing that disturbs the next try")
-                    .await?,
-            );
+        let tried = "asked to stop, it ends in time, and can run again";
+        let finding = self.cancellation(candidate, tried).await?;
+        if !told(finding, self.interrupted) {
+            return Ok(());
         }
-        if !self.interrupted {
-            sink(
-                self.resumption(
-                    candidate,
-                    "killed after a checkpoint, it goes on from there to the same bytes",
-                )
-                .await?,
-            );
+        let tried = "killed in the middle, it leaves nothing that disturbs the next try";
+        let finding = self.crash(candidate, tried).await?;
+        if !told(finding, self.interrupted) {
+            return Ok(());
         }
+        let tried = "killed after a checkpoint, it goes on from there to the same bytes";
+        let finding = self.resumption(candidate, tried).await?;
+        told(finding, self.interrupted);
         Ok(())
     }
 
     async fn threads(&mut self, candidate: &Candidate, tried: String) -> Result<Finding, Error> {
         for threads in THREADS {
             let attempt = self.attempt(candidate, threads, None, Blow::None).await?;
-            if let Err(problem) = self.is_the_same(candidate, &attempt.end) {
+            if let Err(problem) = self.is_the_same(candidate, &attempt.end, RANDOM) {
                 self.comparable = threads != THREADS[0];
                 let word = if threads == 1 { "thread" } else { "threads" };
-                let problem = format!(
-                    "with {threads} {word} {problem}\n\
-                     does it draw random numbers without a seed, or sum in an order that changes?"
-                );
-                return Ok(Finding::new(tried, Err(problem)));
+                return Ok(Finding::new(tried, Err(format!("with {threads} {word} {problem}"))));
             }
         }
         Ok(Finding::new(tried, Ok(())))
@@ -234,7 +241,7 @@ impl Trier<'_> {
             return Ok(Finding::new(tried, Err(problem)));
         }
         let again = self.attempt(candidate, 1, None, Blow::None).await?;
-        let result = self.is_the_same(candidate, &again.end);
+        let result = self.is_the_same(candidate, &again.end, LEFT);
         Ok(Finding::new(
             tried,
             result.map_err(|problem| format!("when it had been killed and was run again, {problem}")),
@@ -257,11 +264,8 @@ impl Trier<'_> {
         // One that was done first goes on from its last checkpoint: that must give the same as well.
         let second = self.attempt(candidate, 1, Some(&folder), Blow::None).await?;
         writer::discard(&folder);
-        let result = match (self.is_the_same(candidate, &second.end), second.resumed) {
-            (Err(problem), _) => Err(format!(
-                "going on from its checkpoint, {problem}\n\
-                 is all that changes from step to step in the state, also the random generator?"
-            )),
+        let result = match (self.is_the_same(candidate, &second.end, STATE), second.resumed) {
+            (Err(problem), _) => Err(format!("going on from its checkpoint, {problem}")),
             (Ok(()), false) => Err("there was a checkpoint, and it started afresh\n\
                 take it up with `context.checkpoints.last()` in Python, `context.resume()?` in Rust"
                 .to_owned()),
@@ -272,14 +276,14 @@ impl Trier<'_> {
 
     /// A trial that came to nothing since the node ended first.
     fn too_short(&self, candidate: &Candidate, tried: &str, end: &End) -> Finding {
-        match self.is_the_same(candidate, end) {
+        match self.is_the_same(candidate, end, RANDOM) {
             Ok(()) => Finding::skipped(tried, "it was done too soon to be interrupted: give it more to do"),
             Err(problem) => Finding::new(tried, Err(problem)),
         }
     }
 
-    /// Whether an attempt gave what is in the store.
-    fn is_the_same(&self, candidate: &Candidate, end: &End) -> Result<(), String> {
+    /// Whether an attempt gave what is in the store. `hint` says what may be the matter where it gave something else.
+    fn is_the_same(&self, candidate: &Candidate, end: &End, hint: &str) -> Result<(), String> {
         let End::Done(outputs) = end else { return Err(end.told()) };
         if self.graph.node(candidate.id).measures || !self.comparable {
             return Ok(());
@@ -289,7 +293,9 @@ impl Trier<'_> {
         let other: Vec<String> = other.map(|output| format!("`{}`", output.port)).collect();
         match other.as_slice() {
             [] => Ok(()),
-            ports => Err(format!("its output {} has other bytes than the first time", ports.join(", "))),
+            ports => {
+                Err(format!("its output {} has other bytes than the first time\n{hint}", ports.join(", ")))
+            }
         }
     }
 
@@ -323,7 +329,7 @@ impl Trier<'_> {
                         let again =
                             &mut Attempt { end: End::Late, struck: false, resumed: false, left: Vec::new() };
                         let next = self.converse(&mut worker, &task, wall, Blow::None, again).await;
-                        match next.map(|next| self.is_the_same(candidate, &next)) {
+                        match next.map(|next| self.is_the_same(candidate, &next, LEFT)) {
                             Ok(Ok(())) => Ok(end),
                             Ok(Err(problem)) => Ok(End::Refused(format!(
                                 "the next node in its process did not succeed: {problem}"
