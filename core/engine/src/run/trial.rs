@@ -32,6 +32,9 @@ const THREADS: [usize; 2] = [1, 3];
 /// A node that takes less is struck as soon as it has been started.
 const SHORT: f64 = 0.02;
 
+/// No node is taken to last longer.
+const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
+
 /// How often it is looked whether there is a checkpoint.
 const LOOK: Duration = Duration::from_millis(1);
 
@@ -320,7 +323,7 @@ impl Trier<'_> {
         attempt.end = match Worker::start(&program, threads, &self.crew, None).await {
             Err(broken) => End::Broken(broken),
             Ok(mut worker) => {
-                let wall = Duration::from_secs_f64(candidate.hit.usage.wall_s.max(0.0));
+                let wall = elapsed(candidate.hit.usage.wall_s);
                 let end = self.converse(&mut worker, &task, wall, blow, &mut attempt).await;
                 let end = match (end, blow) {
                     // The engine gives it the next node.
@@ -430,6 +433,11 @@ impl End {
 fn has_checkpoint(folder: &Path) -> bool {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.into_iter().any(|entry| !entry.file_name().to_string_lossy().starts_with('.'))
+}
+
+/// How long a node took. The plugin has said so itself, and may have said anything.
+fn elapsed(wall_s: f64) -> Duration {
+    Duration::try_from_secs_f64(wall_s.max(0.0)).unwrap_or(LONGEST).min(LONGEST)
 }
 
 fn is_alive(id: Pid) -> bool {
