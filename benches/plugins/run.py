@@ -221,10 +221,10 @@ def arrays(folder, pool, worker):
             assert numpy.frombuffer(reply["x"], "f8")[-1] == values[-1] * 2
 
     for _ in range(ROUNDS):
-        sides["flow"].append(per_call(array, 3))
-        sides["pickle on a pipe"].append(per_call(lambda _: pool.apply(double, (values,)), 3))
+        sides["flow"].append(per_call(array, 1))
+        sides["pickle on a pipe"].append(per_call(lambda _: pool.apply(double, (values,)), 1))
         if other:
-            sides["msgpack on a pipe"].append(per_call(packed, 3))
+            sides["msgpack on a pipe"].append(per_call(packed, 1))
     told("64 MB there and back", sides)
     if other:
         other.stdin.close()
