@@ -21,6 +21,7 @@ VARIABLES = [{"name": "x", "dtype": "f64", "dims": ["i"], "units": "m", "finite"
 FILE = [{"name": "out", "kind": "file", "doc": ""}]
 FOLDER = [{"name": "out", "kind": "folder", "doc": ""}]
 DATASET = [{"name": "out", "kind": "dataset", "doc": "", "variables": VARIABLES}]
+ANY = [{"name": "out", "kind": "dataset", "doc": ""}]
 
 def send(message):
     os.write(1, (json.dumps(message) + "\n").encode())
@@ -86,6 +87,29 @@ def late(job, out):
     kept.append(file)
     file.write("first")
 
+def mapped(job, out):
+    import ctypes
+    libc = ctypes.CDLL(None)
+    libc.mmap.restype = ctypes.c_void_p
+    with open(out, "w+b") as file:
+        file.truncate(4096)
+        # Readable and writable; shared. The handle is closed, the mapping stays.
+        libc.mmap(None, ctypes.c_size_t(4096), 3, 1, file.fileno(), ctypes.c_long(0))
+
+def afterwards(job, out):
+    good(job, out)
+    def write():
+        time.sleep(0.3)
+        with open(out, "a") as file:
+            file.write("more\n")
+    threading.Thread(target=write).start()
+
+def orphan(job, out):
+    import subprocess
+    # It has this process's standard output, and outlives it.
+    subprocess.Popen(["sleep", "1000"])
+    os._exit(4)
+
 def dims(job, out):
     dataset(out, [1.0, 2.0], dims="j")
 
@@ -125,12 +149,13 @@ OPERATIONS = {
     "leak": (leak, FILE), "good": (good, FILE), "garbage": (garbage, FILE), "long_line": (long_line, FILE), "hang": (hang, FILE),
     "die": (die, FILE), "nothing": (nothing, FILE), "link": (link, FOLDER), "outer_link": (outer_link, FILE),
     "hard_link": (hard_link, FOLDER), "fifo": (fifo, FOLDER), "outer_fifo": (outer_fifo, FILE),
-    "late": (late, FILE), "dims": (dims, DATASET), "dtype": (dtype, DATASET), "units": (units, DATASET),
+    "late": (late, FILE), "mapped": (mapped, FILE), "afterwards": (afterwards, FILE), "orphan": (orphan, FILE), "dims": (dims, DATASET), "dtype": (dtype, DATASET), "units": (units, DATASET),
     "variable": (variable, DATASET), "nan": (nan, DATASET), "flood": (flood, FILE), "twice": (twice, FILE),
-    "other": (other, FILE),
+    "other": (other, FILE), "loose": (dims, ANY), "loose_nan": (nan, ANY), "takes": (good, FILE),
 }
+INPUTS = {"takes": [{"name": "data", "kind": "dataset", "doc": "", "variables": VARIABLES}]}
 HELLO = {"type": "hello", "protocol": 1, "plugins": [{"name": "bad", "version": "1.0", "summary": "Misbehaves.",
-    "operations": [{"name": f"bad/{name}", "version": 1, "summary": "", "outputs": outputs}
+    "operations": [{"name": f"bad/{name}", "version": 1, "summary": "", "inputs": INPUTS.get(name, []), "outputs": outputs}
                    for name, (_, outputs) in OPERATIONS.items()]}]}
 #GREETING
 
@@ -181,7 +206,7 @@ fn a_shell_script_can_be_a_plugin() {
     assert_eq!(project.run(&[]).executed(), ["count", "head"]);
 }
 
-const CASES: [(&str, &str); 17] = [
+const CASES: [(&str, &str); 19] = [
     ("garbage", "standard output that is no message: `hello, is this on?`"),
     ("long_line", "a line of more than"),
     ("hang", "it took longer than its timeout of 0.5 s"),
@@ -194,6 +219,8 @@ const CASES: [(&str, &str); 17] = [
     ("fifo", "neither a file nor a folder: `fifo`"),
     ("outer_fifo", "neither a file nor a folder"),
     ("late", "it still has its output `out` open for writing"),
+    ("mapped", "it still has its output `out` open for writing"),
+    ("orphan", "its worker process ended: exit status 4"),
     ("dims", "has a variable `x` with dimensions (j), declared as (i)"),
     ("dtype", "has a variable `x` with elements of type f32, declared as f64"),
     ("units", "has a variable `x` with units `km`, declared as `m`"),
@@ -207,7 +234,7 @@ fn a_plugin_that_misbehaves_costs_its_node_and_nothing_else() {
         return;
     }
     let cases = CASES;
-    let well = ["good", "flood", "twice", "other"];
+    let well = ["good", "flood", "twice", "other", "afterwards"];
     let mut stages = String::new();
     for (name, _) in &cases {
         let more = match *name {
@@ -236,6 +263,36 @@ fn a_plugin_that_misbehaves_costs_its_node_and_nothing_else() {
     let progress =
         run.events.iter().filter(|event| event["event"] == "progress" && event["node"] == "flood").count();
     assert!(progress < 100, "{progress} messages of a flood were passed on");
+    assert_eq!(project.output("afterwards", "out"), "good\n", "what is written later is written nowhere");
+}
+
+#[test]
+fn what_arrives_at_an_input_is_looked_at_before_a_worker_starts() {
+    if !has_python() {
+        return;
+    }
+    let stages = "
+  loose: { uses: bad/loose }
+  dims: { uses: bad/takes, inputs: { data: loose.out } }
+  loose_nan: { uses: bad/loose_nan }
+  values: { uses: bad/takes, inputs: { data: loose_nan.out }, retry: 3 }
+";
+    let project = project("  bad: { command: [./bad.py] }\n", stages);
+    executable(&project, "bad.py", HOSTILE);
+    let run = project.run(&[]);
+    let message = |node: &str| run.node(node)["error"]["message"].as_str().unwrap().to_owned();
+    assert_eq!(
+        message("dims"),
+        "its input `data`, from `loose.out`, has a variable `x` with dimensions (j), declared as (i)"
+    );
+    let found = message("values");
+    assert!(
+        found.starts_with("its input `data`, from `loose_nan.out`, has a variable `x` with 1 values"),
+        "{found}"
+    );
+    let attempts =
+        run.events.iter().filter(|e| e["event"] == "node_started" && e["node"] == "values").count();
+    assert_eq!(attempts, 1, "the same input is as wrong the next time");
 }
 
 #[test]

@@ -4,12 +4,17 @@
 
 mod common;
 
+/// What `flow plugin new --lang rust` writes: it compiles, and its own test runs with these.
+#[allow(dead_code, reason = "it is a program, and nothing calls its main here")]
+#[path = "../src/commands/plugin/templates/main.rs.in"]
+mod template;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use common::{Project, text};
+use common::{Project, has_python, text};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -58,6 +63,99 @@ fn one_that_does_not_is_told_why() {
     insta::assert_snapshot!(text(&output.stdout));
 }
 
+const TRIED: &str = r#""""Operations to be tried."""
+
+import time
+from pathlib import Path
+
+from flowstages import Context, File, operation
+
+
+def put(context, text):
+    context.path().write_text(f"{text}\n")
+    return File(context.path())
+
+
+@operation(checkpoints=True)
+def good(context: Context) -> File:
+    """Does all that is asked."""
+    start, total = 0, 0
+    if saved := context.checkpoints.last():
+        start, total = saved[0], int(saved[1])
+    for step in range(start, 20):
+        context.check_cancelled()
+        total += step
+        time.sleep(0.02)
+        context.checkpoints.save(step + 1, str(total).encode())
+    return put(context, total)
+
+
+@operation
+def threads(context: Context) -> File:
+    """Gives something else with other threads."""
+    time.sleep(0.2)
+    return put(context, context.threads)
+
+
+@operation
+def hangs(context: Context) -> File:
+    """Does not end when it is asked to."""
+    for _ in range(20):
+        time.sleep(1000 if context.cancelled else 0.02)
+    return put(context, "done")
+
+
+@operation
+def locks(context: Context) -> File:
+    """Cannot run again when it was killed."""
+    lock = Path("lock")
+    lock.touch(exist_ok=False)
+    time.sleep(0.4)
+    lock.unlink()
+    return put(context, "done")
+
+
+@operation(checkpoints=True)
+def forgets(context: Context) -> File:
+    """Starts afresh."""
+    for step in range(10):
+        time.sleep(0.02)
+        context.checkpoints.save(step, b"state")
+    return put(context, "done")
+
+
+@operation(checkpoints=True)
+def drifts(context: Context) -> File:
+    """Goes on to something else."""
+    saved = context.checkpoints.last()
+    for step in range(10):
+        time.sleep(0.02)
+        context.checkpoints.save(step, b"state")
+    return put(context, saved is None)
+
+
+@operation
+def unused(context: Context) -> File:
+    """Is in no workflow."""
+    return put(context, "")
+"#;
+
+#[test]
+fn operations_are_interrupted_and_must_come_to_the_same() {
+    if !has_python() {
+        return;
+    }
+    let project = Project::new("");
+    let stages = ["good", "threads", "hangs", "locks", "forgets", "drifts"]
+        .map(|name| format!("  {name}: {{ uses: mine/{name} }}\n"));
+    let head = "flow: 1\nname: w\nplugins: { mine: { python: ops.py } }\nstages:\n";
+    project.write("w.yaml", &format!("{head}{}", stages.concat()));
+    project.write("ops.py", TRIED);
+    let output = project.flow(&["plugin", "check", "w.yaml"]);
+    assert_eq!(output.status.code(), Some(1), "{} {}", text(&output.stdout), text(&output.stderr));
+    insta::assert_snapshot!(text(&output.stdout));
+}
+
 #[test]
 fn a_workflow_without_plugins_has_nothing_to_try() {
     let project = Project::new("  text: { uses: demo/text, with: { text: a } }\n");
@@ -91,7 +189,7 @@ fn a_new_plugin_works() {
     let project = Project::new("");
     assert!(project.flow(&["plugin", "new", "waves"]).status.success());
     let workflow = fs::read_to_string(project.path("waves/workflow.yaml")).unwrap();
-    fs::write(project.path("waves/workflow.yaml"), workflow.replace(", env: .venv", "")).unwrap();
+    fs::write(project.path("waves/workflow.yaml"), workflow.replace(", env: requirements.txt", "")).unwrap();
     let output = project.flow(&["run", "waves/workflow.yaml"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(project.path("waves/results/best.txt").is_file());

@@ -74,7 +74,9 @@ fn unknown(catalog: &Catalog, name: &str) -> Failure {
     let failure = Failure::request(format_args!("there is no plugin or operation `{name}`"));
     match flow_engine::diagnostics::closest(name, catalog.names().chain(plugins)) {
         Some(near) => failure.hint(format_args!("did you mean `{near}`?")),
-        None => failure.hint("`flow plugins` lists them all"),
+        None => {
+            failure.hint("`flow plugins` lists them all; `--workflow FILE` adds those that a workflow names")
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use flow_engine::workflow;
 use flow_store::Store;
 
 use super::Failure;
+use crate::render::text::{DIM, RESET, clean};
 
 /// Which store.
 #[derive(clap::Args, Clone)]
@@ -64,6 +65,7 @@ pub(crate) fn workflow(
         cores: settings.cores.unwrap_or_else(flow_engine::run::cores),
         // Workers of plugins run in folders of their own.
         store: store.store.as_ref().map(std::path::absolute).transpose().map_err(Failure::system)?,
+        tell: Some(tell),
     };
     Ok((file, options))
 }
@@ -86,10 +88,19 @@ pub(crate) fn catalog(workflow: Option<&PathBuf>) -> Result<Catalog, Failure> {
     let mut catalog = Catalog::new(crate::plugins::builtin());
     if let Some(file) = workflow {
         let file = workflow::locate(Some(file)).map_err(Failure::not_found)?;
-        let options = workflow::Options { current_dir: current_dir()?, ..workflow::Options::default() };
+        let options = workflow::Options {
+            current_dir: current_dir()?,
+            tell: Some(tell),
+            ..workflow::Options::default()
+        };
         workflow::plugins(&file, &options, &mut catalog).map_err(Failure::workflow)?;
     }
     Ok(catalog)
+}
+
+/// Says what goes on before anything is printed: results go to standard output, this does not.
+fn tell(text: &str) {
+    anstream::eprintln!("{DIM}{}{RESET}", clean(text));
 }
 
 fn current_dir() -> Result<PathBuf, Failure> {

@@ -7,7 +7,7 @@ use flow_plugin::{Checked, ParamProblem, Plugin, Port, Spec};
 use serde_json::Value;
 
 use crate::host;
-pub use crate::host::Finding;
+pub use crate::host::{Finding, Judgement};
 use crate::run::Program;
 
 /// The operations a workflow may use: their declarations, and the checks that only their own code can do.

@@ -26,7 +26,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use flow_artifact as artifact;
 pub use flow_artifact::{Digest, Kind};
 pub use flow_figure as figure;
-pub use operation::{Checked, DynOperation, Operation, ParamProblem, Spec};
+pub use operation::{Checked, DynOperation, Function, Operation, ParamProblem, Spec};
 pub use plugin::Plugin;
 pub use port::{Multiplicity, Port, VariableType};
 pub use serve::{serve, serve_on};

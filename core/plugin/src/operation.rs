@@ -1,6 +1,7 @@
 //! Operations: what a stage runs.
 
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::de::DeserializeOwned;
@@ -151,11 +152,69 @@ impl Spec {
         self
     }
 
+    /// Makes an operation of this declaration and a function: the short form of [`Operation`], for those that have
+    /// nothing to check beyond the schema of their parameters, and whose outputs do not depend on them.
+    ///
+    /// ```no_run
+    /// use flow_plugin::schemars::{self, JsonSchema};
+    /// use flow_plugin::serde::{Deserialize, Serialize};
+    /// use flow_plugin::{Context, Kind, Plugin, Port, Result, Spec};
+    ///
+    /// #[derive(Serialize, Deserialize, JsonSchema)]
+    /// #[serde(crate = "flow_plugin::serde", deny_unknown_fields)]
+    /// struct Repeat {
+    ///     /// How often.
+    ///     times: usize,
+    /// }
+    ///
+    /// fn repeat(params: Repeat, context: &Context) -> Result<()> {
+    ///     let text = std::fs::read_to_string(&context.input("text")?.path)?;
+    ///     Ok(std::fs::write(context.output("text")?, text.repeat(params.times))?)
+    /// }
+    ///
+    /// fn main() -> std::io::Result<()> {
+    ///     let repeat = Spec::new("repeat", 1, "Repeats a text.")
+    ///         .input(Port::new("text", Kind::File, "A text."))
+    ///         .output(Port::new("text", Kind::File, "The text, again and again."))
+    ///         .runs(repeat);
+    ///     flow_plugin::serve(vec![Plugin::new("texts", "0.1.0", "Works on texts.").with(repeat)])
+    /// }
+    /// ```
+    pub fn runs<P, F>(self, run: F) -> Function<P, F>
+    where
+        F: Fn(P, &Context) -> Result<()>,
+    {
+        Function { spec: self, run, params: PhantomData }
+    }
+
     /// Sets the relative tolerance within which results agree across instruction sets.
     #[must_use]
     pub fn tolerance(mut self, relative: f64) -> Self {
         self.tolerance = relative;
         self
+    }
+}
+
+/// An operation made of a declaration and a function; [`Spec::runs`] makes one.
+pub struct Function<P, F> {
+    spec: Spec,
+    run: F,
+    params: PhantomData<fn() -> P>,
+}
+
+impl<P, F> Operation for Function<P, F>
+where
+    P: Serialize + DeserializeOwned + JsonSchema + 'static,
+    F: Fn(P, &Context) -> Result<()> + Send + Sync + 'static,
+{
+    type Params = P;
+
+    fn spec(&self) -> Spec {
+        self.spec.clone()
+    }
+
+    fn run(&self, params: P, context: &Context) -> Result<()> {
+        (self.run)(params, context)
     }
 }
 

@@ -92,11 +92,25 @@ pub(crate) fn told(path: &str) -> Option<String> {
     String::from_utf8(buffer).ok()
 }
 
-/// Whether a process, or one below it, has a file at or below a path open for writing. Not so where the system does
-/// not tell.
+/// Whether a process has a file at or below a path in its memory such that what it stores there gets into the file.
+fn maps(id: Pid, path: &Path) -> bool {
+    let Ok(mappings) = std::fs::read_to_string(format!("/proc/{id}/maps")) else { return false };
+    mappings.lines().any(|line| {
+        // Addresses, rights, offset, device, inode, and after any number of blanks the path.
+        let mut fields = line.splitn(6, ' ');
+        let shared = fields.nth(1).is_some_and(|rights| rights.contains('w') && rights.ends_with('s'));
+        shared && fields.nth(3).is_some_and(|file| Path::new(file.trim_start()).starts_with(path))
+    })
+}
+
+/// Whether a process, or one below it, has a file at or below a path open for writing, or in its memory. Not so where
+/// the system does not tell.
 #[must_use]
 pub fn writes_to(of: Pid, path: &Path) -> bool {
     let writes = |id: Pid| {
+        if maps(id, path) {
+            return true;
+        }
         let Ok(open) = std::fs::read_dir(format!("/proc/{id}/fd")) else { return false };
         open.flatten().any(|entry| {
             // The right to write shows in the permissions of the link.

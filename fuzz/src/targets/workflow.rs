@@ -206,7 +206,14 @@ impl Workflow {
         if text.contains("plugins") {
             return Err("error: a text that may start programs is left alone".to_owned());
         }
-        let options = Options { profile: given.profile, set: given.set, current_dir, cores: 4, store: None };
+        let options = Options {
+            profile: given.profile,
+            set: given.set,
+            current_dir,
+            cores: 4,
+            store: None,
+            tell: None,
+        };
         let loaded = load(&self.folder.path().join("study.yaml"), &options, &mut self.catalog);
         loaded.map_err(|problems| common::plain(&problems.to_string()))
     }

@@ -89,6 +89,14 @@ class Artifacts(Folder):
         write_metrics({"r2": np.float32(0.5), "worst": float("inf"), "by": {"n": np.int64(3)}}, self.folder / "m")
         self.assertEqual(read_metrics(self.folder / "m"), {"r2": 0.5, "worst": float("inf"), "by": {"n": 3}})
 
+    def test_without_an_engine_there_are_no_checkpoints_and_nothing_fails(self):
+        context = Context()
+        context.checkpoints.save(1, b"state")
+        self.assertIsNone(context.checkpoints.last())
+        # In a run the operation must have declared them.
+        with self.assertRaisesRegex(RuntimeError, "checkpoints=True"):
+            Context({"id": 1, "outputs": {}}).checkpoints.save(1, b"state")
+
     def test_a_damaged_checkpoint_falls_back(self):
         checkpoints = Checkpoints(self.folder / "c")
         self.assertIsNone(checkpoints.last())

@@ -29,7 +29,7 @@ enum Command {
     New(new::Args),
     /// Run a workflow again whenever its files or those of its plugins are saved
     Dev(dev::Args),
-    /// Try the plugins of a workflow: what they declare, whether they end, whether they give the same again
+    /// Try the plugins of a workflow: the same bytes again, with other threads, stopped, killed, and resumed
     Check(check::Args),
 }
 

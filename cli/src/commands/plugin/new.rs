@@ -37,10 +37,11 @@ enum Language {
 }
 
 /// By path in the new folder: what is written there. `NAME` stands for the plugin's name, `API` for the crate.
-const PYTHON: [(&str, &str); 3] = [
+const PYTHON: [(&str, &str); 4] = [
     ("NAME.py", include_str!("templates/plugin.py")),
     ("test_NAME.py", include_str!("templates/test_plugin.py")),
     ("workflow.yaml", include_str!("templates/python.yaml")),
+    ("requirements.txt", "numpy\n"),
 ];
 
 const RUST: [(&str, &str); 4] = [
@@ -75,9 +76,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     }
     let api = api.canonicalize().unwrap_or(api);
     let (files, next): (&[(&str, &str)], &str) = match args.lang {
-        Language::Python => {
-            (&PYTHON, "python3 -m venv .venv && .venv/bin/pip install numpy\n  flow run workflow.yaml")
-        }
+        Language::Python => (&PYTHON, "flow run workflow.yaml"),
         Language::Rust => (&RUST, "cargo build --release\n  flow run workflow.yaml"),
     };
     for (path, text) in files {

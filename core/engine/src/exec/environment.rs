@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use flow_plugin::Digest;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -16,6 +17,14 @@ pub(crate) struct Environment {
     python: Option<String>,
     /// By distribution: its version, and for one that comes from no index where it comes from.
     packages: BTreeMap<String, String>,
+}
+
+impl Environment {
+    /// Adds packages that are no distributions of an index, and have no version to go by: what they consist of.
+    pub(crate) fn add_local(&mut self, packages: &BTreeMap<String, Digest>) {
+        self.packages
+            .extend(packages.iter().map(|(name, digest)| (format!("local {name}"), digest.to_string())));
+    }
 }
 
 /// The file that marks a virtual environment.

@@ -11,13 +11,39 @@ use crate::run::Program;
 /// How long a plugin may take to end.
 const END: Duration = Duration::from_secs(5);
 
-/// Something that was tried, and what is wrong, if anything is.
+/// Something that was tried, and how it came out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// What was tried.
-    pub tried: &'static str,
-    /// What is wrong.
-    pub problem: Option<String>,
+    /// What was tried: what a good plugin does.
+    pub tried: String,
+    /// How it came out.
+    pub judgement: Judgement,
+}
+
+/// How a trial came out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// As it should.
+    Passed,
+    /// Otherwise: what happened, and what to do.
+    Failed(String),
+    /// It could not be tried: why.
+    Skipped(String),
+}
+
+impl Finding {
+    /// What a trial found; an error is what is wrong.
+    #[must_use]
+    pub fn new(tried: impl Into<String>, result: Result<(), String>) -> Self {
+        let judgement = result.map_or_else(Judgement::Failed, |()| Judgement::Passed);
+        Self { tried: tried.into(), judgement }
+    }
+
+    /// A trial that could not be made.
+    #[must_use]
+    pub fn skipped(tried: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { tried: tried.into(), judgement: Judgement::Skipped(why.into()) }
+    }
 }
 
 /// Tries a plugin outside this program.
@@ -27,7 +53,7 @@ pub(crate) fn try_out(name: &str, program: &Program) -> Vec<Finding> {
     let at = Where::Command(Vec::new());
     let wanted = Wanted { name, at, folder: &folder, patience, store: &folder };
     let said = |problem: Problem| [vec![problem.message], problem.notes].concat().join("\n");
-    let finding = |tried, result: Result<(), String>| Finding { tried, problem: result.err() };
+    let finding = |tried: &str, result| Finding::new(tried, result);
 
     let greeting = || Conversation::start(program, &wanted).map_err(said);
     let (first, second) = (greeting(), greeting());

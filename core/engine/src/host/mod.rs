@@ -7,6 +7,7 @@
 mod ask;
 mod conformance;
 mod described;
+mod install;
 mod python;
 mod remote;
 
@@ -19,8 +20,9 @@ use flow_plugin::protocol::PluginInfo;
 use flow_plugin::{Digest, Plugin};
 
 pub(crate) use ask::not_a_message;
-pub use conformance::Finding;
 pub(crate) use conformance::try_out;
+pub use conformance::{Finding, Judgement};
+pub(crate) use install::Tell;
 
 use crate::exec::{self, environment};
 use crate::run::{Announced, Program};
@@ -43,7 +45,8 @@ pub(crate) struct Wanted<'a> {
 
 /// Where the code of a plugin is.
 pub(crate) enum Where {
-    /// A file, a folder or an installed module, and the environment it runs in.
+    /// A file, a folder or an installed module, and the environment it runs in: its folder, or the file that
+    /// describes it.
     Python { target: String, environment: Option<String> },
     /// An executable and its arguments.
     Command(Vec<String>),
@@ -76,12 +79,13 @@ impl Problem {
     }
 }
 
-/// Finds out what a plugin offers, and how its workers are started.
-pub(crate) fn find(wanted: &Wanted<'_>) -> Result<Hosted, Problem> {
+/// Finds out what a plugin offers, and how its workers are started. Where its environment has to be made first, `tell`
+/// is told how that comes along.
+pub(crate) fn find(wanted: &Wanted<'_>, tell: Tell) -> Result<Hosted, Problem> {
     let kept = wanted.store.join("plugins");
     let (mut program, files, environment) = match &wanted.at {
         Where::Python { target, environment } => {
-            python::program(wanted, target, environment.as_deref(), &kept)?
+            python::program(wanted, target, environment.as_deref(), &kept, tell)?
         }
         Where::Command(words) => command(wanted, words)?,
     };

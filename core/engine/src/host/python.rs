@@ -1,11 +1,13 @@
 //! Plugins in Python: the interpreter, and the package that serves them.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use flow_plugin::Digest;
 
+use super::install::{self, Made, Tell};
 use super::{Found, Problem, Wanted, Where};
 use crate::exec::{self, environment};
 use crate::run::Program;
@@ -41,6 +43,7 @@ pub(super) fn program(
     target: &str,
     environment: Option<&str>,
     kept: &Path,
+    tell: Tell,
 ) -> Result<Found, Problem> {
     let is_file = target.ends_with(".py");
     let is_path = is_file || target.contains('/') || wanted.folder.join(target).is_dir();
@@ -51,23 +54,19 @@ pub(super) fn program(
     }
     let target = if is_path { path.to_string_lossy().into_owned() } else { target.to_owned() };
     let mut env = vec![("PYTHONHASHSEED".to_owned(), "0".to_owned())];
-    let (interpreter, found) = match environment {
-        None => (exec::find_program(OsStr::new("python3"), wanted.folder, None), None),
+    let (interpreter, found, marks) = match environment {
+        None => (exec::find_program(OsStr::new("python3"), wanted.folder, None), None, None),
         Some(written) => {
-            let folder = wanted.folder.join(written);
-            let found = environment::read(&folder).map_err(|problem| {
-                let message = match folder.exists() {
-                    true => format!("`{written}` {problem}"),
-                    false => format!("there is no environment `{written}`"),
-                };
-                Problem::new(message).help(format!(
-                    "make one with `python3 -m venv {written} && {written}/bin/pip install numpy`"
-                ))
+            let Made { folder, local } = used(wanted, written, kept, tell)?;
+            let mut found = environment::read(&folder).map_err(|problem| {
+                Problem::new(format!("`{written}` {problem}")).help(how_to_make(written))
             })?;
+            found.add_local(&local);
             for (name, value) in environment::active(&folder) {
                 env.extend(value.into_string().ok().map(|value| (name.to_owned(), value)));
             }
-            (Some(folder.join("bin/python")).filter(|path| path.exists()), Some(found))
+            let interpreter = Some(folder.join("bin/python")).filter(|path| path.exists());
+            (interpreter, Some(found), Some(folder.join("pyvenv.cfg")))
         }
     };
     let Some(interpreter) = interpreter else {
@@ -87,9 +86,7 @@ pub(super) fn program(
         target,
     ];
     let mut files = vec![interpreter.clone()];
-    files.extend(
-        environment.map(|written| wanted.folder.join(written).join("pyvenv.cfg")).filter(|p| p.is_file()),
-    );
+    files.extend(marks.filter(|path| path.is_file()));
     let program = Program {
         path: interpreter,
         args: args.to_vec(),
@@ -98,6 +95,31 @@ pub(super) fn program(
         ..Program::default()
     };
     Ok((program, files, found))
+}
+
+/// The environment that is written: a folder, or the one that a file describes.
+fn used(wanted: &Wanted<'_>, written: &str, kept: &Path, tell: Tell) -> Result<Made, Problem> {
+    let path = wanted.folder.join(written);
+    if path.is_file() {
+        return install::environment(&path, written, kept, tell);
+    }
+    if !path.exists() {
+        let is_file = [".txt", ".toml", ".lock"].iter().any(|end| written.ends_with(end));
+        let problem =
+            Problem::new(format!("there is no {} `{written}`", if is_file { "file" } else { "environment" }));
+        return Err(match is_file {
+            true => problem.help(format!("it is looked for in {}", wanted.folder.display())),
+            false => problem.help(how_to_make(written)),
+        });
+    }
+    Ok(Made { folder: path, local: BTreeMap::new() })
+}
+
+fn how_to_make(written: &str) -> String {
+    format!(
+        "make one with `python3 -m venv {written} && {written}/bin/pip install numpy`, or write \
+         `env: requirements.txt` and let flow make it"
+    )
 }
 
 /// Puts the package where interpreters find it.
@@ -128,9 +150,11 @@ pub(super) fn help(problem: Problem, wanted: &Wanted<'_>) -> Problem {
         return problem;
     }
     problem.help(match environment {
+        Some(written) if wanted.folder.join(written).is_file() => {
+            format!("write the package into `{written}`; the environment is then made anew")
+        }
         Some(written) => format!("packages are installed with `{written}/bin/pip install NAME`"),
-        None => "give the plugin an environment that has it: `python3 -m venv .venv`, `.venv/bin/pip install NAME`, and \
-                 `env: .venv` beside `python`"
+        None => "write the packages that it needs into `requirements.txt`, and `env: requirements.txt` beside `python`"
             .to_owned(),
     })
 }

@@ -7,11 +7,11 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use flow_plugin::artifact::units::Unit;
-use flow_plugin::artifact::{Dataset, digest};
+use flow_plugin::artifact::digest;
 use flow_plugin::{Kind, Port};
 use flow_store::{Content, INLINE_LIMIT, NewArtifact};
 
+use super::declared::{self, Side};
 use super::executor::Task;
 use super::worker::Worker;
 
@@ -24,7 +24,7 @@ pub(super) async fn take_over(task: &Task, worker: &Worker) -> Result<Vec<(Strin
         if foreign && worker.writes_to(path) {
             let name = &port.name;
             return Err(format!(
-                "it still has its output `{name}` open for writing after it said that it is done"
+                "it still has its output `{name}` open for writing, or mapped into memory, after it said that it is done"
             ));
         }
         let artifact = identify(port, path, foreign)
@@ -50,7 +50,7 @@ async fn identify(port: &Port, path: &Path, foreign: bool) -> Result<NewArtifact
         if foreign {
             look(&path, &metadata)?;
             if kind == Kind::Dataset && !port.variables.is_empty() {
-                check_variables(&path, &port)?;
+                declared::check(&path, &port, Side::Output)?;
             }
         }
         new_artifact(kind, path, small).map_err(|error| not_good(kind, &error))
@@ -93,48 +93,6 @@ fn look(path: &Path, metadata: &Metadata) -> Result<(), String> {
         return Err(format!(
             "has a file in it that lies elsewhere too, `{name}`: leave a copy, not a hard link"
         ));
-    }
-    Ok(())
-}
-
-/// Whether a dataset has the variables that its operation declares.
-fn check_variables(path: &Path, port: &Port) -> Result<(), String> {
-    let dataset = Dataset::open(path).map_err(|error| not_good(port.kind, &error.to_string()))?;
-    for declared in &port.variables {
-        let name = &declared.name;
-        let Ok(found) = dataset.variable(name) else {
-            let names: Vec<&str> =
-                dataset.variables().iter().map(|variable| variable.name.as_str()).collect();
-            return Err(format!(
-                "has no variable `{name}`, which the operation declares; it has {}",
-                crate::diagnostics::list(&names)
-            ));
-        };
-        let wrong = |what: &str, declared: &str, found: &str| {
-            Err(format!("has a variable `{name}` with {what} {found}, declared as {declared}"))
-        };
-        if found.dtype.name() != declared.dtype {
-            return wrong("elements of type", &declared.dtype, found.dtype.name());
-        }
-        if found.dims != declared.dims {
-            let [declared, found] =
-                [&declared.dims, &found.dims].map(|dims| format!("({})", dims.join(", ")));
-            return wrong("dimensions", &declared, &found);
-        }
-        let same = found.units == declared.units
-            || matches!((Unit::parse(&found.units), Unit::parse(&declared.units)), (Ok(a), Ok(b)) if a.equivalent(&b));
-        if !same {
-            return wrong("units", &format!("`{}`", declared.units), &format!("`{}`", found.units));
-        }
-        if declared.finite {
-            let statistics = dataset.statistics(name).map_err(|error| error.to_string())?;
-            if statistics.non_finite > 0 {
-                let count = statistics.non_finite;
-                return Err(format!(
-                    "has a variable `{name}` with {count} values that are NaN or infinite, declared as finite"
-                ));
-            }
-        }
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::Program;
 use super::accept::take_over;
 use super::cgroup::{self, Groups};
+use super::declared::{Arrival, Seen};
 use super::worker::{Broken, Crew, Said, Worker};
 use crate::event::{Failure, clip};
 use crate::graph::NodeId;
@@ -44,6 +45,8 @@ pub(super) struct Task {
     pub(super) job: Job,
     /// What serves its operation, if that is not the engine's own program.
     pub(super) program: Option<Arc<Program>>,
+    /// What is given to inputs that declare something about it.
+    pub(super) arrivals: Vec<Arrival>,
     /// Its outputs.
     pub(super) outputs: Arc<[Port]>,
     pub(super) timeout: Option<Duration>,
@@ -82,6 +85,7 @@ pub(super) enum Stop {
 pub(super) struct Executor {
     program: Arc<Program>,
     idle: Arc<Idle>,
+    seen: Seen,
     crew: Crew,
     /// Where memory limits are kept by the system.
     groups: Option<&'static Groups>,
@@ -101,18 +105,20 @@ impl Executor {
         processes::adopt_orphans();
         let crew = Crew::default();
         let groups = if limits { cgroup::delegated() } else { None };
-        (Self { program: Arc::new(program), idle: Arc::default(), crew, groups, stop, reports }, receiver)
+        let seen = Seen::default();
+        let program = Arc::new(program);
+        (Self { program, idle: Arc::default(), seen, crew, groups, stop, reports }, receiver)
     }
 
     /// Starts a unit of work. Its end is reported whatever happens.
     pub(super) fn start(&self, task: Task) {
         let program = task.program.clone().unwrap_or_else(|| self.program.clone());
-        let (idle, crew) = (self.idle.clone(), self.crew.clone());
+        let (idle, crew, seen) = (self.idle.clone(), self.crew.clone(), self.seen.clone());
         let (stop, reports, groups) = (self.stop.subscribe(), self.reports.clone(), self.groups);
         tokio::spawn(async move {
             let node = task.node;
             let end = Unit { task, stop, reports: &reports, tail: VecDeque::new(), shown: None }
-                .run(&program, &idle, &crew, groups)
+                .run(&program, &idle, &crew, &seen, groups)
                 .await;
             // The dispatcher ends only after every report that it waits for.
             let _ = reports.send(Report::Ended { node, end });
@@ -155,7 +161,18 @@ enum Asked {
 }
 
 impl Unit<'_> {
-    async fn run(mut self, program: &Arc<Program>, idle: &Idle, crew: &Crew, groups: Option<&Groups>) -> End {
+    async fn run(
+        mut self,
+        program: &Arc<Program>,
+        idle: &Idle,
+        crew: &Crew,
+        seen: &Seen,
+        groups: Option<&Groups>,
+    ) -> End {
+        let arrivals = std::mem::take(&mut self.task.arrivals);
+        if let Err(message) = seen.check(arrivals, self.task.program.is_some()).await {
+            return self.failed(message, None, Usage::default(), false);
+        }
         let threads = self.task.job.threads;
         let pool = (program.clone(), threads);
         let pooled = idle.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&pool).and_then(Vec::pop);
@@ -368,7 +385,7 @@ async fn sleep_until(at: Option<Instant>) {
     }
 }
 
-fn broken_message(broken: &Broken) -> String {
+pub(super) fn broken_message(broken: &Broken) -> String {
     match broken {
         Broken::Talk(message) => message.clone(),
         Broken::Ended(status) => format!("its worker process ended: {}", status_text(*status)),

@@ -14,7 +14,9 @@
 //! ```
 
 mod accept;
+mod again;
 pub(crate) mod cgroup;
+mod declared;
 mod dispatcher;
 mod ending;
 mod executor;
@@ -28,6 +30,7 @@ mod share;
 mod slots;
 mod start;
 mod timers;
+mod trial;
 mod verify;
 mod worker;
 mod writer;
@@ -44,6 +47,7 @@ use flow_store::{RunStart, RunStatus, Store};
 use grow::Grown;
 
 pub use machine::cores;
+pub use trial::{Tried, try_operations};
 pub use verify::{Sample, Verdict, Verification, Verified, VerifyOptions, verify};
 
 use crate::catalog::Catalog;

@@ -7,6 +7,7 @@ use flow_plugin::protocol::{self, InputArtifact, Job, Spent};
 use flow_store::NodeState;
 
 use super::Error;
+use super::declared::{Arrival, says_something};
 use super::dispatcher::{Dispatcher, gone};
 use super::executor::Task;
 use super::node::{Phase, Resumed};
@@ -30,6 +31,7 @@ impl Dispatcher<'_> {
             self.slots.give_back(held);
             return Ok(());
         };
+        let arrivals = self.arrivals(id, &ports, &inputs);
         let outputs: BTreeMap<String, PathBuf> = node
             .outputs
             .iter()
@@ -80,6 +82,7 @@ impl Dispatcher<'_> {
             node: id,
             job,
             program: self.parts.catalog.program_of(&node.operation).cloned(),
+            arrivals,
             outputs: node.outputs.clone(),
             timeout: node.timeout_of(attempt),
             memory: resources.memory,
@@ -128,6 +131,31 @@ impl Dispatcher<'_> {
             all.insert(port.clone(), artifacts);
         }
         Ok(complete.then_some(all))
+    }
+
+    /// What is given to inputs that declare something about it.
+    fn arrivals(
+        &self,
+        id: NodeId,
+        ports: &Ports,
+        told: &BTreeMap<String, Vec<InputArtifact>>,
+    ) -> Vec<Arrival> {
+        let graph = self.parts.graph;
+        let spec = self.parts.catalog.get(&graph.node(id).operation);
+        let declared = spec.into_iter().flat_map(|spec| &spec.inputs).filter(|port| says_something(port));
+        let mut arrivals = Vec::new();
+        for port in declared {
+            let inputs = ports.iter().filter(|(name, _)| *name == port.name).flat_map(|(_, inputs)| inputs);
+            for (input, artifact) in inputs.zip(told.get(&port.name).into_iter().flatten()) {
+                let from = match &input.output {
+                    Some((producer, output)) => format!("{}.{output}", graph.node(*producer).name),
+                    None => artifact.path.display().to_string(),
+                };
+                let (path, digest) = (artifact.path.clone(), artifact.digest);
+                arrivals.push(Arrival { port: port.clone(), from, path, digest });
+            }
+        }
+        arrivals
     }
 
     fn path(&mut self, id: NodeId, input: &Input) -> Result<Option<PathBuf>, Error> {

@@ -5,17 +5,18 @@ use std::path::PathBuf;
 
 use flow_artifact::compare::{Difference, compare};
 use flow_plugin::protocol::Job;
-use flow_store::{Hit, Store};
+use flow_store::Store;
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::executor::{End, Executor, Report, Stop, Task};
+use super::again::{self, Candidate, candidates};
+use super::executor::{End, Executor, Report, Stop};
 use super::slots::{Held, Slots};
-use super::{Error, Program, machine, writer};
+use super::{Error, Program, machine};
 use crate::catalog::Catalog;
 use crate::graph::{Graph, NodeId};
 use crate::growth;
-use crate::plan::{self, Ports, Resolver};
+use crate::plan::Resolver;
 
 /// What to verify, and how.
 #[derive(Clone, Debug)]
@@ -86,13 +87,6 @@ pub struct Verification {
     pub interrupted: bool,
 }
 
-/// A node whose result is in the store.
-struct Candidate {
-    id: NodeId,
-    ports: Ports,
-    hit: Hit,
-}
-
 /// Computes nodes again whose results are in the store, and compares. `sink` is told of each as it ends.
 ///
 /// # Errors
@@ -130,24 +124,6 @@ pub fn verify(
     let found = verifier.found;
     store.clear_run(&name).map_err(Error::Store)?;
     done.map(|()| found)
-}
-
-/// The nodes whose results are in the store.
-fn candidates(graph: &Graph, store: &Store, resolver: &mut Resolver<'_>) -> Result<Vec<Candidate>, Error> {
-    // What is frozen is used as it is, and not asked about.
-    let frozen = plan::frozen(graph, store)?;
-    let mut hits: BTreeMap<NodeId, (Ports, Hit)> = BTreeMap::new();
-    for id in plan::order(graph).into_iter().filter(|id| !frozen.contains_key(id)) {
-        let ports = resolver.inputs(store, id, |from| {
-            let hit = frozen.get(&from).map(|frozen| &frozen.hit);
-            hit.or_else(|| hits.get(&from).map(|(_, hit)| hit)).map(|hit| hit.outputs.as_slice())
-        });
-        let Some(ports) = ports? else { continue };
-        if let Some(hit) = store.lookup(&resolver.key(id, &ports)).map_err(Error::Store)? {
-            hits.insert(id, (ports, hit));
-        }
-    }
-    Ok(hits.into_iter().map(|(id, (ports, hit))| Candidate { id, ports, hit }).collect())
 }
 
 struct Verifier<'a> {
@@ -214,9 +190,9 @@ impl Verifier<'_> {
                     todo.push(candidate);
                     break;
                 };
-                match self.job(&candidate, held.threads)? {
+                match again::job(self.graph, self.store, &self.scratch, &candidate, held.threads)? {
                     Ok(job) => {
-                        executor.start(self.task(&candidate, job.clone()));
+                        executor.start(again::task(self.graph, self.catalog, &candidate, job.clone()));
                         running.insert(candidate.id, (candidate, held, job));
                     }
                     Err(problem) => {
@@ -245,54 +221,6 @@ impl Verifier<'_> {
         }
         executor.end().await;
         Ok(())
-    }
-
-    /// What the worker is told; or why the node cannot be computed again. It starts afresh: there are no
-    /// checkpoints and no shorter computation to go on from.
-    fn job(&self, candidate: &Candidate, threads: usize) -> Result<Result<Job, String>, Error> {
-        let node = self.graph.node(candidate.id);
-        let mut inputs = BTreeMap::new();
-        for (port, items) in &candidate.ports {
-            let mut artifacts = Vec::with_capacity(items.len());
-            for input in items {
-                let path = match input.locate(self.store) {
-                    Ok(path) => path,
-                    Err(error @ flow_store::Error::Unavailable { .. }) => {
-                        return Ok(Err(format!("its input `{port}` is not there: {error}")));
-                    }
-                    Err(error) => return Err(Error::Store(error)),
-                };
-                artifacts.push(input.told(path, None));
-            }
-            inputs.insert(port.clone(), artifacts);
-        }
-        let output = |name: &String| self.scratch.join(format!("{}-{name}", candidate.id.0));
-        Ok(Ok(Job {
-            id: candidate.id.0 as u64,
-            node: node.name.clone(),
-            operation: node.operation.clone(),
-            params: node.job_params(1),
-            inputs,
-            outputs: node.outputs.iter().map(|port| (port.name.clone(), output(&port.name))).collect(),
-            checkpoints: None,
-            keep_state: false,
-            continue_from: None,
-            seed: node.seed,
-            threads,
-        }))
-    }
-
-    fn task(&self, candidate: &Candidate, job: Job) -> Task {
-        let node = self.graph.node(candidate.id);
-        Task {
-            node: candidate.id,
-            job,
-            program: self.catalog.program_of(&node.operation).cloned(),
-            outputs: node.outputs.clone(),
-            timeout: node.timeout,
-            memory: node.resources.memory,
-            grows: false,
-        }
     }
 
     fn ended(&mut self, candidate: &Candidate, job: &Job, end: End) -> Result<(), Error> {
@@ -333,7 +261,7 @@ impl Verifier<'_> {
             }
             End::Cancelled => verified(Verdict::LeftOut, 0.0, Vec::new(), Some("interrupted".to_owned())),
         };
-        job.outputs.values().for_each(|path| writer::discard(path));
+        again::discard(job);
         self.tell(verified);
         Ok(())
     }

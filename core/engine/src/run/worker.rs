@@ -49,6 +49,8 @@ pub(super) struct Worker {
     /// Its control group, which keeps its memory limit; without one the executor watches it.
     pub(super) control: Option<Group>,
     killed: bool,
+    /// The process has ended; what it said before may still be in its pipes.
+    gone: bool,
 }
 
 /// The workers that live. Any other child of the coordinator is what a worker that died has left behind.
@@ -126,7 +128,7 @@ impl Worker {
         let stderr = child.stderr.take().ok_or_else(missing)?;
         let (line, out) = (Vec::new(), Vec::new());
         let (silent, chunk, lines) = (false, Box::new([0; 8 << 10]), Lines::default());
-        let (crew, killed) = (crew.clone(), false);
+        let (crew, killed, gone) = (crew.clone(), false, false);
         let mut worker = Self {
             child,
             group,
@@ -141,6 +143,7 @@ impl Worker {
             crew,
             control,
             killed,
+            gone,
         };
         let patience = program.patience.unwrap_or(Duration::MAX);
         match tokio::time::timeout(patience, worker.greet(program)).await {
@@ -200,6 +203,13 @@ impl Worker {
                     }
                     return Ok(Said::Lines);
                 }
+                _ = self.child.wait(), if !self.gone => {
+                    // What it has started may hold its pipes open, which would then never end.
+                    self.gone = true;
+                    self.kill_group();
+                    self.crew.end_orphans();
+                    continue;
+                }
             };
             let (used, complete) = match read {
                 Ok([]) | Err(_) => return Err(self.ended().await),
@@ -246,6 +256,17 @@ impl Worker {
         self.kill_group();
     }
 
+    /// Kills the worker's own process and nothing else, as the system does when memory runs out.
+    pub(super) fn strike(&self) {
+        // An error means that it has gone already.
+        let _ = nix::sys::signal::kill(self.group, Signal::SIGKILL);
+    }
+
+    /// The processes that it has started and that have not ended.
+    pub(super) fn started(&self) -> Vec<Pid> {
+        processes::descendants(self.group)
+    }
+
     /// Whether it has been killed: it may still have answered before it went.
     pub(super) fn is_killed(&self) -> bool {
         self.killed
@@ -279,7 +300,8 @@ impl Worker {
         self.lines.whole.drain(..)
     }
 
-    /// Whether the worker, or something that it has started, has a file at or below a path open for writing.
+    /// Whether the worker, or something that it has started, has a file at or below a path open for writing, or
+    /// mapped into memory.
     pub(super) fn writes_to(&self, path: &Path) -> bool {
         processes::writes_to(self.group, path)
     }

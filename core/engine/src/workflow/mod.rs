@@ -67,6 +67,8 @@ pub struct Options {
     pub cores: usize,
     /// The folder of the store; `.flow` in the workflow's root folder without it.
     pub store: Option<PathBuf>,
+    /// Is told what goes on where reading takes long: an environment is being made.
+    pub tell: Option<fn(&str)>,
 }
 
 /// Reads a workflow file, expands it and checks everything that can be known before a run. The workflow's own

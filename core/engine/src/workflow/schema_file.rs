@@ -180,7 +180,7 @@ fn plugin_in_python() -> Value {
             },
             "env": {
                 "type": "string",
-                "description": "The virtual environment that it runs in. Its packages count."
+                "description": "The virtual environment that it runs in, or a file to make one from: requirements.txt, pyproject.toml, uv.lock. Its packages count."
             },
             "timeout": { "type": "string", "description": STARTS }
         }

@@ -308,6 +308,7 @@ impl Folder {
             current_dir: self.path().to_owned(),
             cores: 4,
             store: None,
+            tell: None,
         };
         load(&self.path().join("study.yaml"), &options, &mut catalog())
             .map_err(|problems| plain(&problems.to_string()))

@@ -1,6 +1,10 @@
-"""Operations are functions: they are tested as such. Run with `.venv/bin/python -m unittest`.
+"""Operations are functions: they are tested as such.
 
-The package `flowstages` must be installed for that: pip install FLOW/plugins/python
+    python3 -m venv .venv
+    .venv/bin/pip install -r requirements.txt FLOW/plugins/python
+    .venv/bin/python -m unittest
+
+FLOW is the folder of flow's repository.
 """
 
 import unittest
