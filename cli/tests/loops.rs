@@ -174,6 +174,13 @@ fn stages_of_a_loop_have_axes_of_their_own() {
           with: { run: "printf '{\"mean\": %d}' $(wc -l < ${{ inputs.all }}) > ${{ outputs.metrics }}" }
           outputs: { metrics: metrics }
 "#;
+    // Without a condition, too, what the next iteration is given has to come first.
+    let until = "      until: \"${{ vote.metrics.mean > 2 }}\"\n";
+    assert!(stages.contains(until));
+    let fixed = project(&stages.replace(until, "").replace("at_most: 3", "at_most: 2"));
+    fixed.write("seed.txt", "1\n");
+    let run = fixed.run(&[]);
+    assert_eq!((run.code, run.counts()), (Some(0), [9, 0, 0, 0]), "{:?} {}", run.events, run.stderr);
     let project = project(stages);
     project.write("seed.txt", "1\n");
     let run = project.run(&[]);

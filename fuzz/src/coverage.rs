@@ -22,19 +22,30 @@ pub(crate) struct Reached {
     pub(crate) cost: u64,
 }
 
+/// So many counters are looked at together: most are zero.
+const TOGETHER: usize = 64;
+
 impl Coverage {
+    /// Forgets what was counted since the last input.
+    pub(crate) fn forget() {
+        counters().fill(0);
+    }
+
     /// Takes over what the counters say of the input that was just run, and sets them back.
     pub(crate) fn take(&mut self) -> Reached {
         let counters = counters();
         self.seen.resize(counters.len(), 0);
         self.total.resize(counters.len(), 0);
-        const TOGETHER: usize = 16;
         let mut reached = Reached::default();
         for (block, chunk) in counters.chunks_mut(TOGETHER).enumerate() {
-            if chunk.iter().fold(0, |any, counter| any | *counter) == 0 {
+            // Compared at once: this code has counters of its own.
+            if *chunk == [0; TOGETHER][..chunk.len()] {
                 continue;
             }
-            for (at, counter) in chunk.iter_mut().enumerate().filter(|(_, counter)| **counter > 0) {
+            for (at, counter) in chunk.iter_mut().enumerate() {
+                if *counter == 0 {
+                    continue;
+                }
                 let index = block * TOGETHER + at;
                 // 1, 2, 3, 4…7, 8…15, 16…127, and more.
                 let magnitude = match *counter {

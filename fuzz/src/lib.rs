@@ -112,7 +112,7 @@ impl Campaign {
         self.executions += 1;
         self.watch.begins(text);
         // What was reached meanwhile is no merit of this text.
-        self.coverage.take();
+        Coverage::forget();
         let result = catch_unwind(AssertUnwindSafe(|| self.target.check(text)));
         self.watch.ends();
         let reached = self.coverage.take();

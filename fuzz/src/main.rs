@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use flow_fuzz::{Campaign, found_folder, targets};
+use flow_fuzz::{Campaign, Found, found_folder, targets};
 
 /// Fuzzes one target and writes what it finds into fuzz/found/TARGET.
 #[derive(Parser)]
@@ -56,19 +56,21 @@ fn fuzz(args: &Args) -> std::io::Result<ExitCode> {
     let mut campaign = Campaign::new(target, args.seed, Duration::from_secs(args.patience))?;
     const STEP: u64 = 2_000;
     let mut told = Instant::now();
+    let mut saved = 0;
     let mut left = args.executions;
     while left > 0 {
         campaign.go_on(left.min(STEP));
         left -= left.min(STEP);
+        save(&args.target, &campaign.found()[saved..])?;
+        saved = campaign.found().len();
         if told.elapsed() > Duration::from_secs(5) || left == 0 {
             told = Instant::now();
             let (executions, (reached, of)) = (campaign.executions(), campaign.reached());
             let rate = executions as f64 / start.elapsed().as_secs_f64();
             eprintln!(
-                "{}: {executions} texts, {rate:.0} a second, {} to start from, {reached} of {of} counters, {} found",
+                "{}: {executions} texts, {rate:.0} a second, {} to start from, {reached} of {of} counters, {saved} found",
                 args.target,
                 campaign.corpus().len(),
-                campaign.found().len(),
             );
         }
     }
@@ -78,15 +80,19 @@ fn fuzz(args: &Args) -> std::io::Result<ExitCode> {
             fs::write(folder.join(format!("{at:05}")), text)?;
         }
     }
-    let folder = found_folder(&args.target);
-    for found in campaign.found() {
+    let code = if campaign.found().is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    campaign.end();
+    Ok(code)
+}
+
+/// Keeps what was found at once: a campaign may be long.
+fn save(target: &str, found: &[Found]) -> std::io::Result<()> {
+    let folder = found_folder(target);
+    for found in found {
         fs::create_dir_all(&folder)?;
         let path = folder.join(&blake3::hash(found.text.as_bytes()).to_hex()[..12]);
         fs::write(&path, &found.text)?;
         println!("{}\n{}\n", path.display(), found.message);
     }
-    std::io::stdout().flush()?;
-    let code = if campaign.found().is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
-    campaign.end();
-    Ok(code)
+    std::io::stdout().flush()
 }

@@ -20,6 +20,8 @@ pub struct Catalog {
     programs: BTreeMap<String, Arc<Program>>,
     /// Plugins that a workflow names, and that cannot be used.
     broken: BTreeSet<String>,
+    /// Whether plugins outside this program are started to be asked what they offer.
+    starts_programs: bool,
 }
 
 impl Catalog {
@@ -27,7 +29,19 @@ impl Catalog {
     #[must_use]
     pub fn new(plugins: Vec<Plugin>) -> Self {
         let specs = plugins.iter().flat_map(Plugin::specs).map(|spec| (spec.name.clone(), spec)).collect();
-        Self { plugins, specs, programs: BTreeMap::new(), broken: BTreeSet::new() }
+        Self { plugins, specs, programs: BTreeMap::new(), broken: BTreeSet::new(), starts_programs: true }
+    }
+
+    /// Never starts a program: workflows with plugins outside this one are checked as far as that goes, and refused.
+    /// For workflows that nobody trusts.
+    #[must_use]
+    pub fn without_programs(self) -> Self {
+        Self { starts_programs: false, ..self }
+    }
+
+    /// Whether plugins outside this program may be started.
+    pub(crate) fn starts_programs(&self) -> bool {
+        self.starts_programs
     }
 
     /// Adds a plugin outside this program, in place of one of the same name that was added before. Gives it back

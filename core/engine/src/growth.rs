@@ -29,7 +29,7 @@ impl Graph {
     ///
     /// # Errors
     /// What is wrong with the new ones.
-    pub(crate) fn grow(&self, catalog: &Catalog, facts: &Facts) -> Result<Self, Diagnostics> {
+    pub fn grow(&self, catalog: &Catalog, facts: &Facts) -> Result<Self, Diagnostics> {
         let fresh = self.written.again(catalog, facts)?;
         // What was asked for counts for the new ones too.
         let fresh = fresh.follow(&self.selection);

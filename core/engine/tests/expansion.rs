@@ -4,7 +4,8 @@
 mod common;
 
 use common::{Folder, graph, names};
-use flow_engine::graph::{Cpus, Edge, Origin};
+use flow_engine::graph::{Cpus, Edge, Graph, Origin};
+use flow_engine::workflow::{Fact, Facts, FolderEntry};
 use serde_json::json;
 
 const STUDY: &str = r#"
@@ -349,4 +350,73 @@ fn parameters_are_described_with_their_forms_units_and_ranges() {
     let variants: Vec<_> = model.variants.iter().map(|v| (v.chosen_by.as_str(), v.fields.len())).collect();
     assert_eq!(variants, [("kind: fno", 2), ("kind: ufno", 1)]);
     assert_eq!(described("lab/simulate")[1].accepts, "path, or null");
+}
+
+/// What is carried from one iteration to the next is made by nodes that become known only while the loop runs.
+#[test]
+fn an_iteration_waits_until_it_is_known_what_it_is_given() {
+    let loops = |until: &str| {
+        format!(
+            "flow: 1
+stages:
+  learn:
+    matrix: {{ target: [2, 3] }}
+    repeat:
+      at_most: 3
+{until}      carry: {{ seen: {{ first: {{ path: seed.txt }}, then: all.text }} }}
+      stages:
+        split:
+          uses: exec/run
+          inputs: {{ seen: carry.seen }}
+          with: {{ run: \"cp ${{{{ inputs.seen }}}} ${{{{ outputs.parts }}}}\" }}
+          outputs: {{ parts: folder }}
+        each:
+          uses: demo/grep
+          matrix: {{ part: {{ from: split.parts }} }}
+          inputs: {{ text: matrix.part }}
+          with: {{ contains: x }}
+        all: {{ uses: demo/join, inputs: {{ parts: [each.text] }} }}
+        score: {{ uses: demo/count, with: {{ to: 1, step_ms: 0 }} }}
+  last: {{ uses: demo/join, inputs: {{ parts: [learn.all.text] }} }}
+"
+        )
+    };
+    let splits = |of: &[(u32, u32)]| -> Vec<String> {
+        of.iter().map(|(target, turn)| format!("learn.split[target={target},iteration={turn}]")).collect()
+    };
+    let folder = Folder::new();
+    folder.write("seed.txt", "x\n");
+    for until in ["", "      until: \"${{ score.metrics.sum > 5 }}\"\n"] {
+        let mut graph = folder.load(&loops(until), None, &[]).unwrap();
+        assert_eq!(names(&graph, "learn.split"), splits(&[(2, 1), (3, 1)]));
+        let mut facts = Facts::default();
+        // That there is another iteration may be known first.
+        for score in splits(&[(2, 1), (2, 2), (3, 1), (3, 2)]) {
+            facts.insert(&score.replace("split", "score"), "metrics", Fact::Json(json!({ "sum": 1 })));
+        }
+        let mut tell = |graph: &Graph, split: &str| {
+            facts.insert(
+                split,
+                "parts",
+                Fact::Entries(vec![FolderEntry { name: "a".into(), folder: false }]),
+            );
+            graph.grow(&common::catalog(), &facts).unwrap()
+        };
+        graph = tell(&graph, &splits(&[(2, 1)])[0]);
+        // The other loop has not come that far.
+        assert_eq!(names(&graph, "learn.split"), splits(&[(2, 1), (3, 1), (2, 2)]));
+        let next = graph.nodes.iter().find(|node| node.name == splits(&[(2, 2)])[0]).unwrap();
+        let Origin::Output { node, port } = &next.inputs[0].1[0].from else { panic!("{:?}", next.inputs) };
+        assert_eq!(
+            (graph.node(*node).name.as_str(), port.as_str()),
+            ("learn.all[target=2,iteration=1]", "text")
+        );
+        for (target, turn) in [(2, 2), (2, 3), (3, 1), (3, 2)] {
+            graph = tell(&graph, &splits(&[(target, turn)])[0]);
+        }
+        assert!(names(&graph, "last").is_empty(), "{:?}", names(&graph, "last"));
+        graph = tell(&graph, &splits(&[(3, 3)])[0]);
+        assert_eq!(names(&graph, "last").len(), 1);
+        assert_eq!(graph.nodes.len(), 2 * 3 * 4 + 1);
+    }
 }

@@ -420,3 +420,44 @@ stages:
 "#;
     assert_snapshot!(problems(text));
 }
+
+#[test]
+fn loops_with_axes_come_to_a_limited_number_of_iterations() {
+    let text = r#"
+flow: 1
+stages:
+  learn:
+    matrix: { n: "${{ range(50000) }}" }
+    repeat: { at_most: 10000, stages: { a: { uses: demo/text, with: { text: x } } } }
+"#;
+    let said = problems(text);
+    assert!(said.contains("this stage comes to more than 100000 nodes"), "{said}");
+    assert!(said.contains("study.yaml:4:3"), "{said}");
+}
+
+#[cfg(unix)]
+#[test]
+fn where_no_programs_are_started_plugins_are_refused_and_the_rest_is_checked() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = common::Folder::new();
+    folder.write("mine.sh", "#!/bin/sh\ntouch started\n");
+    let script = folder.path().join("mine.sh");
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let text = "flow: 1\nplugins: { mine: { command: [./mine.sh] }, gone: { command: [./gone.sh] } }\n\
+                stages:\n  a: { uses: mine/make }\n  b: { uses: demo/text, with: { txt: x } }\n";
+    folder.write("study.yaml", text);
+    let options =
+        flow_engine::workflow::Options { current_dir: folder.path().to_owned(), ..Default::default() };
+    let mut catalog = common::catalog().without_programs();
+    let said = flow_engine::workflow::load(&folder.path().join("study.yaml"), &options, &mut catalog)
+        .map(|graph| graph.nodes.len())
+        .map_err(|problems| problems.lines().join("\n"))
+        .unwrap_err();
+    assert!(
+        said.contains("`mine` cannot be used: it is a program, and programs are not started here"),
+        "{said}"
+    );
+    assert!(said.contains("there is no program `./gone.sh`"), "{said}");
+    assert!(said.contains("`txt`") && !said.contains("mine/make"), "{said}");
+    assert!(!folder.path().join("started").exists());
+}

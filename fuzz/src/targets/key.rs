@@ -49,7 +49,7 @@ pub(super) struct Key {
 impl Key {
     pub(super) fn new() -> Self {
         let text = "flow: 1\nstages: { a: { uses: demo/text, with: { text: x } } }\n";
-        let graph = workflow::Workflow::new().load(text);
+        let (graph, _) = workflow::Workflow::new().load(text);
         Self { graph: graph.unwrap_or_else(|problems| panic!("{problems}")) }
     }
 

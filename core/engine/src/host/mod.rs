@@ -43,6 +43,13 @@ pub(crate) struct Wanted<'a> {
     pub(crate) store: &'a Path,
 }
 
+impl Wanted<'_> {
+    /// Where what is known of plugins is kept.
+    fn kept(&self) -> PathBuf {
+        self.store.join("plugins")
+    }
+}
+
 /// Where the code of a plugin is.
 pub(crate) enum Where {
     /// A file, a folder or an installed module, and the environment it runs in: its folder, or the file that
@@ -82,13 +89,8 @@ impl Problem {
 /// Finds out what a plugin offers, and how its workers are started. Where its environment has to be made first, `tell`
 /// is told how that comes along.
 pub(crate) fn find(wanted: &Wanted<'_>, tell: Tell) -> Result<Hosted, Problem> {
-    let kept = wanted.store.join("plugins");
-    let (mut program, files, environment) = match &wanted.at {
-        Where::Python { target, environment } => {
-            python::program(wanted, target, environment.as_deref(), &kept, tell)?
-        }
-        Where::Command(words) => command(wanted, words)?,
-    };
+    let kept = wanted.kept();
+    let (mut program, files, environment) = program(wanted, tell)?;
     let declared = Digest::of(format!("{} {program:?}", env!("CARGO_PKG_VERSION")).as_bytes());
     let path = kept.join(format!("{}-{}.json", wanted.name, declared.short()));
     let (mut info, first) = match described::recall(&path) {
@@ -131,7 +133,29 @@ pub(crate) fn find(wanted: &Wanted<'_>, tell: Tell) -> Result<Hosted, Problem> {
     Ok(Hosted { plugin, program: Arc::new(program) })
 }
 
+/// Why a plugin cannot be used where no program may be started: what is wrong with what is written, or just that.
+pub(crate) fn left_alone(wanted: &Wanted<'_>) -> Problem {
+    let unstarted = || Problem::new("it is a program, and programs are not started here");
+    if let Where::Python { environment: Some(environment), .. } = &wanted.at
+        && wanted.folder.join(environment).is_file()
+    {
+        // Programs would make its environment.
+        return unstarted();
+    }
+    program(wanted, |_| ()).err().unwrap_or_else(unstarted)
+}
+
 type Found = (Program, Vec<PathBuf>, Option<environment::Environment>);
+
+/// The program that serves a plugin, which is not started. Its environment may have to be made.
+fn program(wanted: &Wanted<'_>, tell: Tell) -> Result<Found, Problem> {
+    match &wanted.at {
+        Where::Python { target, environment } => {
+            python::program(wanted, target, environment.as_deref(), &wanted.kept(), tell)
+        }
+        Where::Command(words) => command(wanted, words),
+    }
+}
 
 /// The program that a command names, and the files that its words name: the executable first.
 fn command(wanted: &Wanted<'_>, words: &[String]) -> Result<Found, Problem> {

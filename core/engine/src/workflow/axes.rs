@@ -85,12 +85,6 @@ pub(super) fn key_on(cell: &Cell, axes: &[Rc<str>]) -> String {
     key
 }
 
-/// Whether two cells have equal values on the axes that both have.
-pub(super) fn agree(a: &Cell, b: &Cell) -> bool {
-    a.iter()
-        .all(|(axis, value)| b.iter().find(|(own, _)| own == axis).is_none_or(|(_, own)| own.id == value.id))
-}
-
 /// The axes of a list of cells: all cells of one list have the same.
 pub(super) fn axes_of(cells: &[Cell]) -> Vec<Rc<str>> {
     cells.first().map(|cell| cell.iter().map(|(axis, _)| axis.clone()).collect()).unwrap_or_default()

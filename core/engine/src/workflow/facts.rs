@@ -41,7 +41,8 @@ impl Facts {
     }
 
     /// Whether anything is known of an output.
-    pub(crate) fn has(&self, node: &str, port: &str) -> bool {
+    #[must_use]
+    pub fn has(&self, node: &str, port: &str) -> bool {
         self.get(node, port).is_some()
     }
 

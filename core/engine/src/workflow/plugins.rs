@@ -51,7 +51,11 @@ pub(super) fn add(
             patience: plugin.timeout.unwrap_or(PATIENCE),
             store: &store,
         };
-        let found = host::find(&wanted, options.tell.unwrap_or(|_| ())).map_err(|problem| {
+        let found = match catalog.starts_programs() {
+            true => host::find(&wanted, options.tell.unwrap_or(|_| ())),
+            false => Err(host::left_alone(&wanted)),
+        };
+        let found = found.map_err(|problem| {
             problems_of(&plugin.name.text, problem, written, &place.current, problems);
         });
         match found {

@@ -7,7 +7,7 @@ mod turns;
 mod unknown;
 mod view;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -61,6 +61,16 @@ impl Expanded {
     /// Whether its only cell stands for nodes of which nothing is known yet.
     pub(super) fn is_standing_in(&self) -> bool {
         self.tainted && !self.unknown.is_empty()
+    }
+
+    /// For a stage of a loop: the first row in a turn, if one is known.
+    pub(super) fn row_in(&self, turn: usize) -> Option<usize> {
+        if self.is_standing_in() {
+            return None;
+        }
+        // Rows are in the order of the turns.
+        let row = self.turns.partition_point(|own| *own < turn);
+        (self.turns.get(row) == Some(&turn)).then_some(row)
     }
 }
 
@@ -119,22 +129,33 @@ pub(super) fn expand(
     facts: &Facts,
     problems: &mut Diagnostics,
 ) -> Expansion {
-    let expanded = file.stages.iter().map(|_| None).collect();
-    let loops = vec![None; file.loops.len()];
     let last = turns::needed_last(file, linked);
-    let mut expander = Expander { file, linked, params, place, facts, problems, expanded, loops, last };
-    for stage in &linked.order {
-        let result = expander.stage(*stage);
-        expander.expanded[*stage] = Some(result);
+    let before = problems.len();
+    let mut known = HashMap::new();
+    loop {
+        let expanded = file.stages.iter().map(|_| None).collect();
+        let loops = vec![None; file.loops.len()];
+        let (ends, last) = (&known, &last);
+        let mut expander =
+            Expander { file, linked, params, place, facts, problems, expanded, loops, ends, last };
+        for stage in &linked.order {
+            let result = expander.stage(*stage);
+            expander.expanded[*stage] = Some(result);
+        }
+        let Expander { expanded, loops, .. } = expander;
+        let expansion = Expansion {
+            // Those on a cycle have not been reached.
+            stages: expanded.into_iter().map(|stage| stage.unwrap_or_else(Expanded::broken)).collect(),
+            loops: loops.into_iter().map(Option::unwrap_or_default).collect(),
+        };
+        turns::check(file, linked, &expansion, problems);
+        // What an iteration hands on is seen only now, and the next one may have to wait for it.
+        let early = turns::too_early(file, linked, &expansion);
+        if early.is_empty() || problems.len() > before {
+            return expansion;
+        }
+        known.extend(early);
     }
-    let Expander { expanded, loops, .. } = expander;
-    let expansion = Expansion {
-        // Those on a cycle have not been reached.
-        stages: expanded.into_iter().map(|stage| stage.unwrap_or_else(Expanded::broken)).collect(),
-        loops: loops.into_iter().map(Option::unwrap_or_default).collect(),
-    };
-    turns::check(file, linked, &expansion, problems);
-    expansion
 }
 
 struct Expander<'a> {
@@ -148,8 +169,10 @@ struct Expander<'a> {
     expanded: Vec<Option<Expanded>>,
     /// The loops that have been reached.
     loops: Vec<Option<Rc<Looped>>>,
+    /// By loop and row of its frame: after how many iterations it is not known yet what the next one is given.
+    ends: &'a HashMap<(usize, usize), usize>,
     /// The stages that the last iteration of their loop needs, too.
-    last: HashSet<usize>,
+    last: &'a HashSet<usize>,
 }
 
 impl Expander<'_> {

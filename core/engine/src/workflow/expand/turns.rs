@@ -1,16 +1,17 @@
 //! Loops: how often their stages are gone through, as far as that is known.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
-use super::super::axes::{AxisValue, Cell, axes_of, node_name, values};
+use super::super::axes::{self, AxisValue, Cell, axes_of, node_name, values};
 use super::super::condition;
 use super::super::facts::Fact;
 use super::super::file::{Connection, File, Item, LoopDecl, Reference, StageDecl, Word};
 use super::super::link::Linked;
 use super::super::tree::Tree;
+use super::unknown::Open;
 use super::{Expanded, Expander, Expansion, Unknown};
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::expr::{Piece, Scope};
@@ -78,7 +79,13 @@ impl Expander<'_> {
         let name: Rc<str> = Rc::from(ITERATION);
         for (outer, cell) in looped.frame.cells.iter().enumerate() {
             let mut previous = None;
+            let first = looped.turns.len();
             for iteration in 1..=most {
+                if looped.turns.len() == axes::MAX_NODES {
+                    self.problems.push(axes::too_many(of.frame.name.span));
+                    looped.frame.tainted = true;
+                    return looped;
+                }
                 let at = |iteration: u64| {
                     let value = AxisValue::new(iteration.to_string(), iteration.into(), None);
                     let mut cell = cell.clone();
@@ -104,10 +111,11 @@ impl Expander<'_> {
                 };
                 looped.turns.push(Turn { outer, cell, previous, after });
                 previous = Some(turn);
-                if after == After::Unknown {
+                let waits = self.ends.get(&(number, outer)) == Some(&(looped.turns.len() - first));
+                if after == After::Unknown || after == After::Another && waits {
                     looped.unknown.add(&of.frame.name.text, at(iteration + 1));
                 }
-                if after != After::Another {
+                if after != After::Another || waits {
                     break;
                 }
             }
@@ -270,10 +278,35 @@ pub(super) fn is_history(over: Option<&[Word]>) -> bool {
     over.is_none_or(|axes| axes.iter().any(|axis| axis.text == ITERATION))
 }
 
+/// Iterations that are given something which is not known yet, as what makes it in the one before waits for an axis:
+/// the first one of each row of a loop's frame, by how many come before it.
+pub(super) fn too_early(
+    file: &File,
+    linked: &Linked<'_>,
+    expansion: &Expansion,
+) -> HashMap<(usize, usize), usize> {
+    let mut early = HashMap::new();
+    for (number, (of, looped)) in file.loops.iter().zip(&expansion.loops).enumerate() {
+        let then = of.carry.iter().filter_map(|carry| linked.stage(&carry.then.as_ref()?.stage.text));
+        let carried: Vec<&Expanded> = then.map(|stage| &expansion.stages[stage]).collect();
+        let mut before = 0;
+        for turn in &looped.turns {
+            before = if turn.previous.is_some() { before + 1 } else { 0 };
+            let Some(previous) = turn.previous else { continue };
+            if carried.iter().any(|stage| stage.row_in(previous).is_none()) {
+                early.entry((number, turn.outer)).or_insert(before);
+            }
+        }
+    }
+    early
+}
+
 /// Checks that every iteration has one of what decides about it and of what it hands on.
 pub(super) fn check(file: &File, linked: &Linked<'_>, expansion: &Expansion, problems: &mut Diagnostics) {
     for (of, looped) in file.loops.iter().zip(&expansion.loops).filter(|(_, looped)| !looped.frame.tainted) {
         let prefix = &of.frame.name.text;
+        let first = looped.turns.first().map_or(&[][..], |turn| turn.cell.as_slice());
+        let own: Vec<Rc<str>> = first.iter().map(|(axis, _)| axis.clone()).collect();
         let decides = of.until.iter().flat_map(|until| {
             let stages: BTreeSet<_> =
                 outputs(until).into_iter().map(|(stage, _)| format!("{prefix}.{stage}")).collect();
@@ -289,9 +322,8 @@ pub(super) fn check(file: &File, linked: &Linked<'_>, expansion: &Expansion, pro
                 continue;
             }
             let axes = axes_of(&stage.cells);
-            let own = looped.turns.first().map_or(0, |turn| turn.cell.len());
-            if axes.len() > own {
-                let more: Vec<&str> = axes[own..].iter().map(|axis| &**axis).collect();
+            if axes.len() > own.len() {
+                let more: Vec<&str> = axes[own.len()..].iter().map(|axis| &**axis).collect();
                 problems.push(
                     Diagnostic::at(span, format!("`{name}` is several nodes an iteration"))
                         .note(format!(
@@ -303,10 +335,9 @@ pub(super) fn check(file: &File, linked: &Linked<'_>, expansion: &Expansion, pro
                 continue;
             }
             // Of an iteration that is followed by another, all must be there; of the last, what decides.
+            let open = stage.unknown.seen_from(&own);
             let absent = looped.turns.iter().enumerate().find(|(number, turn)| {
-                turn.after == After::Another
-                    && !stage.turns.contains(number)
-                    && !stage.unknown.touches(&turn.cell)
+                turn.after == After::Another && stage.row_in(*number).is_none() && !open.touches(&turn.cell)
             });
             if let Some((_, turn)) = absent {
                 let node = node_name(&name, &turn.cell);
@@ -316,9 +347,14 @@ pub(super) fn check(file: &File, linked: &Linked<'_>, expansion: &Expansion, pro
                 );
             }
         }
-        let undecided = looped.open.iter().find(|(stage, turn, _)| {
-            let stage = &expansion.stages[*stage];
-            !stage.tainted && !stage.turns.contains(turn) && !stage.unknown.touches(&looped.turns[*turn].cell)
+        let mut known: HashMap<usize, Open> = HashMap::new();
+        let undecided = looped.open.iter().find(|(number, turn, _)| {
+            let stage = &expansion.stages[*number];
+            if stage.tainted || stage.row_in(*turn).is_some() {
+                return false;
+            }
+            let open = known.entry(*number).or_insert_with(|| stage.unknown.seen_from(&own));
+            !open.touches(&looped.turns[*turn].cell)
         });
         if let (Some((stage, turn, _)), Some(until)) = (undecided, &of.until) {
             let node = node_name(&file.stages[*stage].name.text, &looped.turns[*turn].cell);

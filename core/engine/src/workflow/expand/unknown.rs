@@ -1,8 +1,9 @@
 //! What is not known yet of a stage.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::rc::Rc;
 
-use super::super::axes::{Cell, agree, node_name};
+use super::super::axes::{Cell, key_on, node_name};
 
 /// Cells that further ones will lie at, by what must end before they are known.
 #[derive(Clone, Default)]
@@ -25,9 +26,19 @@ impl Unknown {
         self.cells.is_empty()
     }
 
-    /// Whether further cells may agree with this one.
-    pub(super) fn touches(&self, cell: &Cell) -> bool {
-        self.cells.values().any(|(_, open)| agree(open, cell))
+    /// What further cells will lie at, as seen from cells with these axes. There may be many of both.
+    pub(super) fn seen_from(&self, axes: &[Rc<str>]) -> Open {
+        let mut open = Open::default();
+        for (_, cell) in self.cells.values() {
+            let shared: Vec<Rc<str>> =
+                axes.iter().filter(|axis| cell.iter().any(|(own, _)| own == *axis)).cloned().collect();
+            let key = key_on(cell, &shared);
+            match open.keys.iter_mut().find(|(known, _)| *known == shared) {
+                Some((_, keys)) => drop(keys.insert(key)),
+                None => open.keys.push((shared, HashSet::from([key]))),
+            }
+        }
+        open
     }
 
     /// The same without one axis.
@@ -52,5 +63,19 @@ impl Unknown {
         names.sort_unstable();
         names.dedup();
         names
+    }
+}
+
+/// See [`Unknown::seen_from`].
+#[derive(Default)]
+pub(super) struct Open {
+    /// By the axes that are shared: the values there.
+    keys: Vec<(Vec<Rc<str>>, HashSet<String>)>,
+}
+
+impl Open {
+    /// Whether further cells may have the values of this one on the axes that they share with it.
+    pub(super) fn touches(&self, cell: &Cell) -> bool {
+        self.keys.iter().any(|(shared, keys)| keys.contains(&key_on(cell, shared)))
     }
 }

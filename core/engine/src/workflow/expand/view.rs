@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use super::super::axes::Cell;
+use super::super::axes::{Cell, axes_of};
 use super::super::file::StageDecl;
 use super::collect::group;
 use super::stage::Rows;
@@ -68,5 +68,6 @@ pub(super) fn group_known(
 ) -> (Vec<Cell>, Vec<Rc<Vec<usize>>>) {
     let (cells, groups) = group(&view.cells, kept);
     rows.unknown.extend(&view.unknown);
-    cells.into_iter().zip(groups).filter(|(cell, _)| !view.unknown.touches(cell)).unzip()
+    let open = view.unknown.seen_from(&axes_of(&cells));
+    cells.into_iter().zip(groups).filter(|(cell, _)| !open.touches(cell)).unzip()
 }

@@ -34,7 +34,7 @@ impl Builder<'_> {
             let then = decl.then.as_ref()?;
             let stage = self.linked.stage(&then.stage.text)?;
             // There is one, or that has been reported.
-            let made = expanded[stage].turns.iter().position(|own| *own == previous)?;
+            let made = expanded[stage].row_in(previous)?;
             let node = NodeId(self.starts[stage] + made);
             let from = Origin::Output { node, port: then.port.text.clone() };
             return Some(Source { from, coordinates: coordinates(&expanded[stage].cells[made]).into() });

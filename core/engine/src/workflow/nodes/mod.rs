@@ -157,10 +157,10 @@ pub(super) fn build(
         built.dag = dag::dag(file, linked, &expanded, &starts, &built.nodes);
         let open = expanded.iter().flat_map(|stage| &stage.open);
         let open = open.map(|(stage, row, port)| (*stage, *row, port));
-        let ends = loops.iter().flat_map(|looped| &looped.open).filter_map(|(stage, turn, port)| {
-            let row = expanded[*stage].turns.iter().position(|own| own == turn);
-            Some((*stage, row.filter(|_| !expanded[*stage].is_standing_in())?, port))
-        });
+        let ends = loops
+            .iter()
+            .flat_map(|looped| &looped.open)
+            .filter_map(|(stage, turn, port)| Some((*stage, expanded[*stage].row_in(*turn)?, port)));
         let questions: BTreeSet<_> =
             open.chain(ends).map(|(stage, row, port)| (NodeId(starts[stage] + row), port.clone())).collect();
         built.questions = questions.into_iter().collect();
