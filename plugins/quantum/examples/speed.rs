@@ -92,35 +92,7 @@ fn measure_general(qubits: usize, layers: usize, threads: usize, isa: Isa) {
 /// Cases of `benches/quantum` for circuits of general gates: qubits and layers.
 const GENERAL: [(usize, usize); 3] = [(15, 24), (18, 12), (20, 6)];
 
-fn checksum<T: Real>(qubits: usize, threads: usize) {
-    let ansatz = Ansatz { qubits, layers: 11 };
-    let mut random = Random::new(1, 0);
-    let angles: Vec<f64> = (0..ansatz.angles()).map(|_| random.normal()).collect();
-    let cotangent: Vec<T> = (0..ansatz.amplitudes()).map(|_| T::of(random.normal())).collect();
-    for isa in Isa::available() {
-        let mut simulator = Simulator::<T>::with_isa(ansatz, threads, isa);
-        let mut gradient = vec![0.0; ansatz.angles()];
-        let mut sum = 0_u64;
-        for a in simulator.state(&angles) {
-            sum = sum.rotate_left(5).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ a.wide().to_bits();
-        }
-        simulator.gradient(&cotangent, &mut gradient);
-        for a in &gradient {
-            sum = sum.rotate_left(5).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ a.to_bits();
-        }
-        println!("checksum {qubits} {threads} {isa:?} {} {sum:x}", size_of::<T>());
-    }
-}
-
 fn main() {
-    if std::env::args().any(|word| word == "checksum") {
-        for qubits in [3, 5, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18] {
-            checksum::<f32>(qubits, 1);
-            checksum::<f64>(qubits, 1);
-            checksum::<f32>(qubits, 2);
-        }
-        return;
-    }
     for isa in Isa::available().into_iter().rev() {
         for (qubits, layers) in GENERAL {
             measure_general(qubits, layers, 1, isa);
