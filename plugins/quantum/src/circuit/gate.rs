@@ -97,6 +97,18 @@ impl Gate {
         }
     }
 
+    /// Whether its matrix is diagonal, for any angle.
+    #[must_use]
+    pub(super) fn is_diagonal(self) -> bool {
+        matches!(self, Self::Z | Self::S | Self::Sdg | Self::T | Self::Tdg | Self::Rz(_) | Self::Phase(_))
+    }
+
+    /// Whether its matrix is real, for any angle.
+    #[must_use]
+    pub(super) fn is_real(self) -> bool {
+        matches!(self, Self::H | Self::X | Self::Z | Self::Ry(_))
+    }
+
     /// Its angles.
     #[must_use]
     pub fn angles(self) -> Vec<Angle> {

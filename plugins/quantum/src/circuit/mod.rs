@@ -4,8 +4,10 @@ mod complex;
 mod density;
 mod draw;
 mod gate;
+mod kernel;
 mod noise;
 pub mod qasm;
+mod schedule;
 mod simulate;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,16 @@
-//! State vectors of complex amplitudes.
+//! State vectors of complex amplitudes, run through circuits tile by tile.
+
+#[cfg(test)]
+mod tests;
 
 use super::gate::Matrix;
-use super::{Angle, Circuit, CircuitError, Complex, Gate};
+use super::kernel::{Act, Target, apply, undo};
+use super::schedule::{Step, Sweep, spread, steps, sweeps};
+use super::{Angle, Circuit, CircuitError, Complex};
+use crate::simulator::buffer::Buffer;
+use crate::simulator::lanes::{Kernel, Lanes};
+use crate::simulator::team::{self, Barrier, share};
+use crate::simulator::{Isa, Real};
 
 /// The amplitudes of some qubits; qubit 0 is the most significant bit of an index.
 #[derive(Clone, Debug, PartialEq)]
@@ -9,26 +18,6 @@ pub struct State {
     qubits: usize,
     /// The amplitudes.
     pub amplitudes: Vec<Complex>,
-}
-
-/// A step of a compiled circuit: bits instead of qubits.
-#[derive(Clone, Debug)]
-struct Step {
-    gate: Gate,
-    /// The bit of the (first) qubit.
-    bit: usize,
-    /// The bit of the second one.
-    other: usize,
-    /// The bits that must be 1.
-    controls: usize,
-}
-
-/// A circuit made ready to be run with many angles.
-#[derive(Clone, Debug)]
-pub struct Compiled {
-    qubits: usize,
-    angles: usize,
-    steps: Vec<Step>,
 }
 
 impl State {
@@ -46,72 +35,41 @@ impl State {
         self.amplitudes.iter().map(|a| a.norm()).collect()
     }
 
-    /// Applies a matrix to the bit of a qubit where all controls are 1.
-    fn apply(&mut self, m: &Matrix, bit: usize, controls: usize) {
-        let half = 1 << bit;
-        if controls == 0 {
-            let diagonal = m[0][1] == Complex::ZERO && m[1][0] == Complex::ZERO;
-            for pair in self.amplitudes.chunks_exact_mut(2 * half) {
-                let (low, high) = pair.split_at_mut(half);
-                if diagonal {
-                    low.iter_mut().for_each(|a| *a = m[0][0] * *a);
-                    high.iter_mut().for_each(|b| *b = m[1][1] * *b);
-                    continue;
-                }
-                for (a, b) in low.iter_mut().zip(high) {
-                    (*a, *b) = (m[0][0] * *a + m[0][1] * *b, m[1][0] * *a + m[1][1] * *b);
-                }
-            }
-            return;
-        }
-        for low in (0..self.amplitudes.len()).filter(|i| i & controls == controls && i & half == 0) {
-            let (a, b) = (self.amplitudes[low], self.amplitudes[low | half]);
-            self.amplitudes[low] = m[0][0] * a + m[0][1] * b;
-            self.amplitudes[low | half] = m[1][0] * a + m[1][1] * b;
-        }
-    }
-
-    fn swap(&mut self, bit: usize, other: usize, controls: usize) {
-        let (one, two) = (1 << bit, 1 << other);
-        for i in 0..self.amplitudes.len() {
-            if i & controls == controls && i & one != 0 && i & two == 0 {
-                self.amplitudes.swap(i, i ^ one ^ two);
-            }
-        }
-    }
-
-    fn step(&mut self, step: &Step, angles: &[f64], inverse: bool) {
-        match step.gate.matrix(angles) {
-            Some(m) => {
-                let m = if inverse { adjoint(&m) } else { m };
-                self.apply(&m, step.bit, step.controls);
-            }
-            None => self.swap(step.bit, step.other, step.controls),
-        }
-    }
-
     /// Applies a matrix to a qubit: for noise, whose matrices are no gates.
     pub(super) fn apply_to_qubit(&mut self, m: &Matrix, qubit: usize) {
-        self.apply(m, self.qubits - 1 - qubit, 0);
+        let half = 1 << (self.qubits - 1 - qubit);
+        for pair in self.amplitudes.chunks_exact_mut(2 * half) {
+            let (low, high) = pair.split_at_mut(half);
+            for (a, b) in low.iter_mut().zip(high) {
+                (*a, *b) = (m[0][0] * *a + m[0][1] * *b, m[1][0] * *a + m[1][1] * *b);
+            }
+        }
     }
+}
 
-    /// `Re⟨self|m on a bit|other⟩`, where all controls are 1.
-    fn overlap(&self, m: &Matrix, bit: usize, controls: usize, other: &Self) -> f64 {
-        let half = 1 << bit;
-        let low = (0..self.amplitudes.len()).filter(|i| i & controls == controls && i & half == 0);
-        low.map(|i| {
-            let (a, b) = (other.amplitudes[i], other.amplitudes[i | half]);
-            let (c, d) = (self.amplitudes[i], self.amplitudes[i | half]);
-            let (x, y) = (m[0][0] * a + m[0][1] * b, m[1][0] * a + m[1][1] * b);
-            c.re * x.re + c.im * x.im + d.re * y.re + d.im * y.im
-        })
-        .sum()
-    }
+/// Parts in which sums are kept, at most: enough for any number of threads that is worth it.
+const CHUNKS: usize = 16;
+
+/// A circuit made ready to be run with many angles.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    qubits: usize,
+    angles: usize,
+    threads: usize,
+    isa: Isa,
+    steps: Vec<Step>,
+    sweeps: Vec<Sweep>,
 }
 
 fn adjoint(m: &Matrix) -> Matrix {
     [[m[0][0].conj(), m[1][0].conj()], [m[0][1].conj(), m[1][1].conj()]]
 }
+
+fn product(a: &Matrix, b: &Matrix) -> Matrix {
+    std::array::from_fn(|r| std::array::from_fn(|c| a[r][0] * b[0][c] + a[r][1] * b[1][c]))
+}
+
+const IDENTITY: Matrix = [[Complex::ONE, Complex::ZERO], [Complex::ZERO, Complex::ONE]];
 
 impl Compiled {
     /// Checks a circuit and makes it ready.
@@ -120,14 +78,22 @@ impl Compiled {
     /// What [`Circuit::check`] finds.
     pub fn new(circuit: &Circuit) -> Result<Self, CircuitError> {
         circuit.check()?;
-        let bit = |qubit: usize| circuit.qubits - 1 - qubit;
-        let steps = circuit.operations.iter().map(|operation| Step {
-            gate: operation.gate,
-            bit: bit(operation.qubits[0]),
-            other: bit(operation.qubits[operation.qubits.len() - 1]),
-            controls: operation.controls.iter().map(|&q| 1 << bit(q)).sum(),
-        });
-        Ok(Self { qubits: circuit.qubits, angles: circuit.angles, steps: steps.collect() })
+        let steps = steps(circuit);
+        let sweeps = sweeps(&steps, circuit.qubits);
+        let (qubits, angles) = (circuit.qubits, circuit.angles);
+        Ok(Self { qubits, angles, threads: 1, isa: Isa::detect(), steps, sweeps })
+    }
+
+    /// The same on so many threads. Results do not depend on their number.
+    #[must_use]
+    pub fn threads(self, threads: usize) -> Self {
+        Self { threads: threads.clamp(1, self.chunks()), ..self }
+    }
+
+    /// The same with these instructions.
+    #[must_use]
+    pub fn with_isa(self, isa: Isa) -> Self {
+        Self { isa, ..self }
     }
 
     /// The state for these angles.
@@ -137,14 +103,24 @@ impl Compiled {
     #[must_use]
     pub fn run(&self, angles: &[f64]) -> State {
         assert_eq!(angles.len(), self.angles, "one number for each free angle");
-        let mut state = State::zero(self.qubits);
-        self.steps.iter().for_each(|step| state.step(step, angles, false));
-        state
+        self.after(State::zero(self.qubits), angles)
     }
 
     /// The state after the circuit, which has no free angles, from another one.
-    pub(super) fn continue_from(&self, mut state: State) -> State {
-        self.steps.iter().for_each(|step| state.step(step, &[], false));
+    pub(super) fn continue_from(&self, state: State) -> State {
+        self.after(state, &[])
+    }
+
+    fn after(&self, mut state: State, angles: &[f64]) -> State {
+        let matrices: Vec<Matrix> = self.steps.iter().map(|step| matrix(step, angles)).collect();
+        let shared = Forward {
+            circuit: self,
+            matrices: &matrices,
+            psi: state.amplitudes.as_mut_ptr(),
+            barrier: &Barrier::new(self.threads),
+            me: 0,
+        };
+        team::run(self.threads, |me| f64::dispatch(self.isa, shared.of(me)));
         state
     }
 
@@ -155,18 +131,294 @@ impl Compiled {
     /// When lengths do not fit.
     #[must_use]
     pub fn gradient(&self, angles: &[f64], mut psi: State, cotangent: &[Complex]) -> Vec<f64> {
+        assert_eq!(angles.len(), self.angles, "one number for each free angle");
+        assert_eq!(psi.amplitudes.len(), 1 << self.qubits, "a state of the circuit's qubits");
         assert_eq!(cotangent.len(), psi.amplitudes.len(), "one derivative for each amplitude");
-        let mut lambda = State { qubits: self.qubits, amplitudes: cotangent.to_vec() };
+        let mut lambda = cotangent.to_vec();
+        let matrices: Vec<Matrix> = self.steps.iter().map(|step| adjoint(&matrix(step, angles))).collect();
+        let mut sums = vec![[[Complex::ZERO; 2]; 2]; self.chunks() * self.steps.len()];
+        let shared = Backward {
+            circuit: self,
+            matrices: &matrices,
+            vectors: (psi.amplitudes.as_mut_ptr(), lambda.as_mut_ptr()),
+            sums: sums.as_mut_ptr(),
+            barrier: &Barrier::new(self.threads),
+            me: 0,
+        };
+        team::run(self.threads, |me| f64::dispatch(self.isa, shared.of(me)));
         let mut gradient = vec![0.0; self.angles];
-        for step in self.steps.iter().rev() {
-            psi.step(step, angles, true);
-            for (which, angle) in step.gate.angles().into_iter().enumerate() {
-                if let (Angle::Free(at), Some(m)) = (angle, step.gate.derivative(which, angles)) {
-                    gradient[at] += lambda.overlap(&m, step.bit, step.controls, &psi);
-                }
+        for (at, step) in self.steps.iter().enumerate().filter(|(_, step)| trained(step)) {
+            let mut sum = [[Complex::ZERO; 2]; 2];
+            for part in sums[at..].iter().step_by(self.steps.len()) {
+                (0..4).for_each(|k| sum[k / 2][k % 2] += part[k / 2][k % 2]);
             }
-            lambda.step(step, angles, true);
+            derivatives(step, angles, &sum, &mut gradient);
         }
         gradient
+    }
+
+    /// Bits of the number of a tile.
+    fn tiles(&self) -> usize {
+        self.qubits - self.sweeps.first().map_or(self.qubits, |sweep| sweep.bits.len())
+    }
+
+    /// Parts of the tiles. They depend on the circuit alone, so that results do not depend on threads.
+    fn chunks(&self) -> usize {
+        (1 << self.tiles()).min(CHUNKS)
+    }
+}
+
+/// The matrix of a step's gates.
+fn matrix(step: &Step, angles: &[f64]) -> Matrix {
+    // Swaps have become other gates.
+    let mut matrices = step.gates.iter().filter_map(|gate| gate.matrix(angles));
+    let first = matrices.next().unwrap_or(IDENTITY);
+    matrices.fold(first, |all, m| product(&m, &all))
+}
+
+/// Whether a step has a free angle.
+fn trained(step: &Step) -> bool {
+    step.gates.iter().flat_map(|gate| gate.angles()).any(|angle| matches!(angle, Angle::Free(_)))
+}
+
+/// Adds the derivatives by a step's angles: `Re Σ (∂U/∂θ)_ab E_ab`, where one of the gates that U consists of is
+/// replaced by its derivative.
+fn derivatives(step: &Step, angles: &[f64], sum: &Matrix, gradient: &mut [f64]) {
+    for (at, gate) in step.gates.iter().enumerate() {
+        for (which, angle) in gate.angles().into_iter().enumerate() {
+            let (Angle::Free(free), Some(derivative)) = (angle, gate.derivative(which, angles)) else {
+                continue;
+            };
+            let of = |gates: &[super::Gate]| {
+                gates.iter().filter_map(|g| g.matrix(angles)).fold(IDENTITY, |all, m| product(&m, &all))
+            };
+            let (before, after) = (of(&step.gates[..at]), of(&step.gates[at + 1..]));
+            let all = product(&after, &product(&derivative, &before));
+            for (row, sums) in all.iter().zip(sum) {
+                for (d, e) in row.iter().zip(sums) {
+                    gradient[free] += (*d * *e).re;
+                }
+            }
+        }
+    }
+}
+
+/// A step in the tiles of a sweep.
+struct Placed {
+    step: usize,
+    target: Place,
+    /// The controls among the tile's bits, by their places there.
+    inside: usize,
+    /// The other ones, as a mask.
+    outside: usize,
+    diagonal: bool,
+    real: bool,
+    trained: bool,
+}
+
+/// Where a step's bit is.
+#[derive(Clone, Copy)]
+enum Place {
+    Inside(usize),
+    Outside(usize),
+}
+
+impl Placed {
+    /// The act on the tile that starts at amplitude `start`; `None` if a control is 0 there.
+    fn act<'a>(&self, start: usize, matrix: &'a Matrix) -> Option<Act<'a>> {
+        let target = match self.target {
+            Place::Inside(bit) => Target::Bit(bit),
+            Place::Outside(bit) => Target::Value(start >> bit & 1),
+        };
+        let Self { inside: controls, diagonal, real, .. } = *self;
+        (start & self.outside == self.outside).then_some(Act { matrix, target, controls, diagonal, real })
+    }
+}
+
+/// A sweep made ready.
+struct Ready {
+    placed: Vec<Placed>,
+    /// Bits of a tile's index.
+    bits: usize,
+    /// The bits of the tiles' numbers in an amplitude's index.
+    outer: Vec<usize>,
+    /// Where a tile's pieces start, from its start, in amplitudes.
+    pieces: Vec<usize>,
+    /// Amplitudes in a piece.
+    piece: usize,
+}
+
+impl Ready {
+    fn new(circuit: &Compiled, sweep: &Sweep) -> Self {
+        let bits = &sweep.bits;
+        let place = |bit| bits.iter().position(|&b| b == bit);
+        let placed = sweep.steps.iter().map(|&number| {
+            let step = &circuit.steps[number];
+            let controls = || (0..circuit.qubits).filter(|bit| step.controls >> bit & 1 == 1);
+            Placed {
+                step: number,
+                target: place(step.bit).map_or(Place::Outside(step.bit), Place::Inside),
+                inside: controls().filter_map(place).map(|at| 1 << at).sum(),
+                outside: controls().filter(|&bit| place(bit).is_none()).map(|bit| 1 << bit).sum(),
+                diagonal: step.diagonal(),
+                real: step.real(),
+                trained: trained(step),
+            }
+        });
+        let together = bits.iter().enumerate().take_while(|(at, bit)| at == *bit).count();
+        Self {
+            placed: placed.collect(),
+            bits: bits.len(),
+            outer: (0..circuit.qubits).filter(|bit| !bits.contains(bit)).collect(),
+            pieces: (0..1 << (bits.len() - together)).map(|piece| spread(piece, &bits[together..])).collect(),
+            piece: 1 << together,
+        }
+    }
+
+    /// Copies a tile out of a vector.
+    ///
+    /// # Safety
+    /// The tile is one of the vector's, and `to` holds it.
+    unsafe fn load(&self, from: *const Complex, start: usize, to: *mut f64) {
+        for (at, offset) in self.pieces.iter().enumerate() {
+            // SAFETY: the caller's promise; a complex number is two numbers.
+            unsafe {
+                let to = to.add(2 * at * self.piece);
+                std::ptr::copy_nonoverlapping(from.add(start + offset).cast(), to, 2 * self.piece);
+            }
+        }
+    }
+
+    /// Copies a tile back.
+    ///
+    /// # Safety
+    /// As above, and no other thread works on the tile.
+    unsafe fn store(&self, from: *const f64, to: *mut Complex, start: usize) {
+        for (at, offset) in self.pieces.iter().enumerate() {
+            // SAFETY: as above.
+            unsafe {
+                let from = from.add(2 * at * self.piece);
+                std::ptr::copy_nonoverlapping(from, to.add(start + offset).cast(), 2 * self.piece);
+            }
+        }
+    }
+}
+
+/// Room for a tile, which takes a register at least.
+fn room<S: Lanes<f64>>(bits: usize) -> (Buffer<f64>, usize) {
+    let bits = bits.max(S::LOG - 1);
+    (Buffer::new(2 << bits), bits)
+}
+
+/// A run through the circuit by one of several threads.
+#[derive(Clone, Copy)]
+struct Forward<'a> {
+    circuit: &'a Compiled,
+    matrices: &'a [Matrix],
+    psi: *mut Complex,
+    barrier: &'a Barrier,
+    me: usize,
+}
+
+// SAFETY: between two barriers threads work on different tiles, which have no amplitude in common.
+unsafe impl Sync for Forward<'_> {}
+
+impl Forward<'_> {
+    fn of(&self, me: usize) -> Self {
+        Self { me, ..*self }
+    }
+}
+
+impl Kernel<f64> for Forward<'_> {
+    #[inline(always)]
+    fn run<S: Lanes<f64>>(self, simd: S) {
+        let circuit = self.circuit;
+        let tiles = share(1 << circuit.tiles(), circuit.threads, self.me);
+        for sweep in &circuit.sweeps {
+            let ready = Ready::new(circuit, sweep);
+            let (mut room, bits) = room::<S>(ready.bits);
+            let psi = room.as_mut_slice().as_mut_ptr();
+            for tile in tiles.clone() {
+                let start = spread(tile, &ready.outer);
+                // SAFETY: the tile is one of the state's and this thread's, and there is room for it.
+                unsafe { ready.load(self.psi, start, psi) };
+                for placed in &ready.placed {
+                    if let Some(act) = placed.act(start, &self.matrices[placed.step]) {
+                        // SAFETY: the act's bits are those of the tile.
+                        unsafe { apply(simd, &act, psi, bits) };
+                    }
+                }
+                // SAFETY: as above.
+                unsafe { ready.store(psi, self.psi, start) };
+            }
+            self.barrier.wait();
+        }
+    }
+}
+
+/// A run back through the circuit by one of several threads.
+#[derive(Clone, Copy)]
+struct Backward<'a> {
+    circuit: &'a Compiled,
+    /// Those of the inverse steps.
+    matrices: &'a [Matrix],
+    vectors: (*mut Complex, *mut Complex),
+    /// By chunk and step.
+    sums: *mut Matrix,
+    barrier: &'a Barrier,
+    me: usize,
+}
+
+// SAFETY: as of `Forward`; sums of a chunk are those of the thread whose chunk it is.
+unsafe impl Sync for Backward<'_> {}
+
+impl Backward<'_> {
+    fn of(&self, me: usize) -> Self {
+        Self { me, ..*self }
+    }
+}
+
+impl Kernel<f64> for Backward<'_> {
+    #[inline(always)]
+    fn run<S: Lanes<f64>>(self, simd: S) {
+        let circuit = self.circuit;
+        let chunks = share(circuit.chunks(), circuit.threads, self.me);
+        for sweep in circuit.sweeps.iter().rev() {
+            let ready = Ready::new(circuit, sweep);
+            let (mut room_psi, bits) = room::<S>(ready.bits);
+            let (mut room_lambda, _) = room::<S>(ready.bits);
+            let psi = room_psi.as_mut_slice().as_mut_ptr();
+            let lambda = room_lambda.as_mut_slice().as_mut_ptr();
+            for chunk in chunks.clone() {
+                for tile in share(1 << circuit.tiles(), circuit.chunks(), chunk) {
+                    let start = spread(tile, &ready.outer);
+                    // SAFETY: the tile is one of the vectors' and this thread's, and there is room for it.
+                    unsafe {
+                        ready.load(self.vectors.0, start, psi);
+                        ready.load(self.vectors.1, start, lambda);
+                    }
+                    for placed in ready.placed.iter().rev() {
+                        let Some(act) = placed.act(start, &self.matrices[placed.step]) else { continue };
+                        // SAFETY: the act's bits are those of the tile; the sums are the chunk's.
+                        unsafe {
+                            if placed.trained {
+                                let found = undo(simd, &act, (psi, lambda), bits);
+                                let sum = &mut *self.sums.add(chunk * circuit.steps.len() + placed.step);
+                                (0..4).for_each(|k| sum[k / 2][k % 2] += found[k / 2][k % 2]);
+                            } else {
+                                apply(simd, &act, psi, bits);
+                                apply(simd, &act, lambda, bits);
+                            }
+                        }
+                    }
+                    // SAFETY: as above.
+                    unsafe {
+                        ready.store(psi, self.vectors.0, start);
+                        ready.store(lambda, self.vectors.1, start);
+                    }
+                }
+            }
+            self.barrier.wait();
+        }
     }
 }

@@ -105,6 +105,20 @@ pub trait Real:
     fn dispatch(isa: Isa, kernel: impl Kernel<Self>);
 }
 
+/// [`Lanes::LOG`] and [`Lanes::RADIX`] of an instruction set.
+pub(crate) fn width<T: Real>(isa: Isa) -> (usize, usize) {
+    struct Width<'a>(&'a mut (usize, usize));
+    impl<T: Real> Kernel<T> for Width<'_> {
+        #[inline(always)]
+        fn run<S: Lanes<T>>(self, _: S) {
+            *self.0 = (S::LOG, S::RADIX);
+        }
+    }
+    let mut width = (0, 0);
+    T::dispatch(isa, Width(&mut width));
+    width
+}
+
 /// Arrays, for processors without a path of their own.
 #[derive(Clone, Copy)]
 pub(crate) struct Portable;

@@ -1,7 +1,8 @@
 //! Simulators of quantum circuits.
 
 pub mod brick;
+pub(crate) mod buffer;
 pub(crate) mod lanes;
-mod team;
+pub(crate) mod team;
 
 pub use lanes::{Isa, Real};

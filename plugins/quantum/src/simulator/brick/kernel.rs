@@ -11,6 +11,8 @@ const HELD: usize = 8;
 const LANE_BITS: usize = 4;
 /// Most bits of a pass.
 const PASS_BITS: usize = 3;
+/// Most passes in a block: 2¹² numbers, two bits each.
+const INNER: usize = 6;
 
 /// A sweep through the circuit by one of several threads.
 pub(super) struct Forward<'a, T> {
@@ -55,13 +57,16 @@ impl<T> Backward<'_, T> {
     }
 }
 
-/// What a pass needs to know of the layer.
+/// What a pass needs to know of the layer, and of the part of the vectors that it goes over.
+#[derive(Clone, Copy)]
 struct Layer<'a, S: Lanes<T>, T: Real> {
     simd: S,
     /// Rotations on the bits within a register: tangents with the sign of each lane.
     lanes: [S::V; LANE_BITS],
     /// The code of each register's signs.
-    codes: &'a [u8],
+    codes: *const u8,
+    /// The plan, whose codes these are.
+    plan: &'a Plan<T>,
     signs: *const T,
     scale: Option<S::V>,
 }
@@ -80,7 +85,13 @@ impl<'a, S: Lanes<T>, T: Real> Layer<'a, S, T> {
             *lane = unsafe { simd.load(signed.as_ptr()) };
         }
         let scale = (scale != 1.0).then(|| simd.splat(T::of(scale)));
-        Self { simd, lanes, codes: &plan.codes[layer % 2], signs: plan.signs.as_ptr(), scale }
+        Self { simd, lanes, codes: plan.codes[layer % 2].as_ptr(), plan, signs: plan.signs.as_ptr(), scale }
+    }
+
+    /// The same for a part that starts at this register.
+    #[inline(always)]
+    fn starting_at(self, register: usize) -> Self {
+        Self { codes: self.codes.wrapping_add(register), ..self }
     }
 
     /// The controlled-Z gates on a register, and the factor that was put off.
@@ -88,7 +99,7 @@ impl<'a, S: Lanes<T>, T: Real> Layer<'a, S, T> {
     unsafe fn gates(&self, register: usize, v: S::V) -> S::V {
         // SAFETY: the caller's register is one of the plan's, which have codes, which are those of patterns.
         let v = unsafe {
-            let code = *self.codes.get_unchecked(register) as usize;
+            let code = *self.codes.add(register) as usize;
             self.simd.xor(v, self.simd.load(self.signs.add(code << S::LOG)))
         };
         match self.scale {
@@ -105,6 +116,20 @@ fn tangents<S: Lanes<T>, T: Real>(simd: S, plan: &Plan<T>, pass: Pass, tangent: 
         let bit = pass.low + k;
         simd.splat(if k < pass.count && bit < plan.qubits { tangent[bit] } else { T::default() })
     })
+}
+
+/// Those of all passes in a block.
+#[inline(always)]
+fn inner_tangents<S: Lanes<T>, T: Real>(
+    simd: S,
+    plan: &Plan<T>,
+    tangent: &[T],
+) -> [[S::V; PASS_BITS]; INNER] {
+    let mut all = [[simd.splat(T::default()); PASS_BITS]; INNER];
+    for (t, &pass) in all.iter_mut().zip(&plan.inner) {
+        *t = tangents(simd, plan, pass, tangent);
+    }
+    all
 }
 
 /// The first register of group `group` of registers that differ in `1 << count` ways at `low`.
@@ -241,43 +266,74 @@ macro_rules! by_count {
     };
 }
 
+/// The first register of a group of a pass over everything, and the distance of its registers.
+#[inline(always)]
+fn far<S: Lanes<T>, T: Real>(plan: &Plan<T>, pass: Pass, group: usize) -> (usize, usize) {
+    let low = pass.low - S::LOG;
+    let place = |register: usize| plan.place(register << S::LOG) >> S::LOG;
+    (place(first(group, low, pass.count)), place(1 << low))
+}
+
+/// Passes over a part of a block, from the highest bits on.
+///
+/// # Safety
+/// `psi` holds `registers` registers, which the passes stay within.
+#[inline(always)]
+unsafe fn rotate_part<S: Lanes<T>, T: Real>(
+    layer: &Layer<'_, S, T>,
+    tangents: &[[S::V; PASS_BITS]; INNER],
+    passes: std::ops::Range<usize>,
+    psi: *mut T,
+    registers: usize,
+) {
+    for at in passes.rev() {
+        let pass = layer.plan.inner[at];
+        let (t, low) = (tangents[at], pass.low - S::LOG);
+        let groups = registers >> pass.count;
+        if at > 0 {
+            by_count!(pass.count, R => for group in 0..groups {
+                // SAFETY: the caller's promise.
+                unsafe { rotate::<S, T, R, false, false>(layer, &t, psi, first(group, low, R), 1 << low) };
+            });
+        } else {
+            by_count!(pass.count, R => for group in 0..groups {
+                // SAFETY: as above.
+                unsafe { rotate::<S, T, R, true, true>(layer, &t, psi, first(group, 0, R), 1) };
+            });
+        }
+    }
+}
+
 impl<T: Real> Kernel<T> for Forward<'_, T> {
     #[inline(always)]
     fn run<S: Lanes<T>>(self, simd: S) {
         let plan = self.plan;
         let chunks = share(plan.chunks(), self.threads, self.me);
         let blocks = chunks.start * plan.blocks()..chunks.end * plan.blocks();
+        let (near, part) = plan.near;
+        let part = 1 << (part - S::LOG);
         for layer in 0..plan.layers {
             let tangent = &self.tangent[layer * plan.qubits..(layer + 1) * plan.qubits];
             let here = Layer::new(simd, plan, layer, tangent, self.scale[layer]);
             for &pass in plan.outer.iter().rev() {
                 let t = tangents(simd, plan, pass, tangent);
-                let low = pass.low - S::LOG;
                 let groups = (1 << (plan.bits - S::LOG - pass.count)) / plan.chunks();
                 by_count!(pass.count, R => for group in chunks.start * groups..chunks.end * groups {
+                    let (register, distance) = far::<S, T>(plan, pass, group);
                     // SAFETY: groups of different chunks have no register in common, and all are within the vector.
-                    unsafe { rotate::<S, T, R, false, false>(&here, &t, self.psi, first(group, low, R), 1 << low) };
+                    unsafe { rotate::<S, T, R, false, false>(&here, &t, self.psi, register, distance) };
                 });
                 self.barrier.wait();
             }
+            let t = inner_tangents(simd, plan, tangent);
             for block in blocks.clone() {
-                let start = block * plan.registers();
-                for (at, &pass) in plan.inner.iter().enumerate().rev() {
-                    let t = tangents(simd, plan, pass, tangent);
-                    let low = pass.low - S::LOG;
-                    let groups = plan.registers() >> pass.count;
-                    if at > 0 {
-                        by_count!(pass.count, R => for group in 0..groups {
-                            let register = start + first(group, low, R);
-                            // SAFETY: the registers are those of a block of this thread.
-                            unsafe { rotate::<S, T, R, false, false>(&here, &t, self.psi, register, 1 << low) };
-                        });
-                    } else {
-                        by_count!(pass.count, R => for group in 0..groups {
-                            let register = start + first(group, 0, R);
-                            // SAFETY: as above.
-                            unsafe { rotate::<S, T, R, true, true>(&here, &t, self.psi, register, 1) };
-                        });
+                let here = here.starting_at(block * plan.registers());
+                // SAFETY: the block is this thread's and within the vector.
+                unsafe {
+                    let psi = self.psi.add(plan.place(block << plan.block));
+                    rotate_part(&here, &t, near..plan.inner.len(), psi, plan.registers());
+                    for start in (0..plan.registers()).step_by(part) {
+                        rotate_part(&here.starting_at(start), &t, 0..near, psi.add(start << S::LOG), part);
                     }
                 }
             }
@@ -285,6 +341,50 @@ impl<T: Real> Kernel<T> for Forward<'_, T> {
                 self.barrier.wait();
             }
         }
+    }
+}
+
+/// Sums of the passes in a block, and of the bits within a register.
+struct Sums<V> {
+    passes: [[V; PASS_BITS]; INNER],
+    lanes: [V; LANE_BITS],
+}
+
+/// Undoes passes over a part of a block, from the lowest bits on.
+///
+/// # Safety
+/// Both vectors hold `registers` registers, which the passes stay within.
+#[inline(always)]
+unsafe fn undo_part<S: Lanes<T>, T: Real>(
+    layer: &Layer<'_, S, T>,
+    tangents: &[[S::V; PASS_BITS]; INNER],
+    passes: std::ops::Range<usize>,
+    both: (*mut T, *mut T),
+    registers: usize,
+    sums: &mut Sums<S::V>,
+) {
+    for at in passes {
+        let pass = layer.plan.inner[at];
+        let (t, low) = (tangents[at], pass.low - S::LOG);
+        let groups = registers >> pass.count;
+        // Kept in registers during the loop.
+        let (mut sum, mut lanes) = (sums.passes[at], sums.lanes);
+        if at > 0 {
+            by_count!(pass.count, R => for group in 0..groups {
+                let register = first(group, low, R);
+                // SAFETY: the caller's promise.
+                unsafe {
+                    undo::<S, T, R, false, false>(layer, &t, both, register, 1 << low, &mut sum, &mut lanes);
+                }
+            });
+        } else {
+            by_count!(pass.count, R => for group in 0..groups {
+                let register = first(group, 0, R);
+                // SAFETY: as above.
+                unsafe { undo::<S, T, R, true, true>(layer, &t, both, register, 1, &mut sum, &mut lanes) };
+            });
+        }
+        (sums.passes[at], sums.lanes) = (sum, lanes);
     }
 }
 
@@ -314,50 +414,34 @@ impl<T: Real> Kernel<T> for Backward<'_, T> {
         let chunks = share(plan.chunks(), self.threads, self.me);
         let both = (self.psi, self.lambda);
         let zero = simd.splat(T::default());
+        let (near, part) = plan.near;
+        let part = 1 << (part - S::LOG);
         for layer in (0..plan.layers).rev() {
             let tangent = &self.tangent[layer * plan.qubits..(layer + 1) * plan.qubits];
             let here = Layer::new(simd, plan, layer, tangent, self.scale[layer]);
+            let t = inner_tangents(simd, plan, tangent);
             for chunk in chunks.clone() {
-                let mut lane_sums = [zero; LANE_BITS];
-                // A block has at most six passes: 2¹² numbers, two bits each.
-                let mut sums = [[zero; PASS_BITS]; 6];
+                let mut sums = Sums { passes: [[zero; PASS_BITS]; INNER], lanes: [zero; LANE_BITS] };
                 for block in chunk * plan.blocks()..(chunk + 1) * plan.blocks() {
-                    let start = block * plan.registers();
-                    for (at, &pass) in plan.inner.iter().enumerate() {
-                        let t = tangents(simd, plan, pass, tangent);
-                        let low = pass.low - S::LOG;
-                        let groups = plan.registers() >> pass.count;
-                        // Kept in registers during the loop.
-                        let (mut sum, mut lane_sum) = (sums[at], lane_sums);
-                        if at > 0 {
-                            by_count!(pass.count, R => for group in 0..groups {
-                                let register = start + first(group, low, R);
-                                // SAFETY: the registers are those of a block of this thread.
-                                unsafe {
-                                    undo::<S, T, R, false, false>(
-                                        &here, &t, both, register, 1 << low, &mut sum, &mut lane_sum,
-                                    );
-                                }
-                            });
-                        } else {
-                            by_count!(pass.count, R => for group in 0..groups {
-                                let register = start + first(group, 0, R);
-                                // SAFETY: as above.
-                                unsafe {
-                                    undo::<S, T, R, true, true>(
-                                        &here, &t, both, register, 1, &mut sum, &mut lane_sum,
-                                    );
-                                }
-                            });
+                    let here = here.starting_at(block * plan.registers());
+                    let place = plan.place(block << plan.block);
+                    // SAFETY: the block is this thread's and within the vectors.
+                    unsafe {
+                        let at = |start: usize| {
+                            let to = place + (start << S::LOG);
+                            (self.psi.add(to), self.lambda.add(to))
+                        };
+                        for start in (0..plan.registers()).step_by(part) {
+                            undo_part(&here.starting_at(start), &t, 0..near, at(start), part, &mut sums);
                         }
-                        (sums[at], lane_sums) = (sum, lane_sum);
+                        undo_part(&here, &t, near..plan.inner.len(), at(0), plan.registers(), &mut sums);
                     }
                 }
-                for (bit, &sum) in lane_sums.iter().enumerate().take(S::LOG) {
+                for (bit, &sum) in sums.lanes.iter().enumerate().take(S::LOG) {
                     // SAFETY: the chunk is this thread's.
                     unsafe { self.keep(simd, chunk, layer, bit, sum) };
                 }
-                for (pass, sum) in plan.inner.iter().zip(&sums) {
+                for (pass, sum) in plan.inner.iter().zip(&sums.passes) {
                     for (k, &sum) in sum.iter().enumerate().take(pass.count) {
                         // SAFETY: as above.
                         unsafe { self.keep(simd, chunk, layer, pass.low + k, sum) };
@@ -367,16 +451,15 @@ impl<T: Real> Kernel<T> for Backward<'_, T> {
             for &pass in &plan.outer {
                 self.barrier.wait();
                 let t = tangents(simd, plan, pass, tangent);
-                let low = pass.low - S::LOG;
                 let groups = (1 << (plan.bits - S::LOG - pass.count)) / plan.chunks();
                 for chunk in chunks.clone() {
                     let (mut sums, mut unused) = ([zero; PASS_BITS], [zero; LANE_BITS]);
                     by_count!(pass.count, R => for group in chunk * groups..(chunk + 1) * groups {
-                        let register = first(group, low, R);
+                        let (register, distance) = far::<S, T>(plan, pass, group);
                         // SAFETY: groups of different chunks have no register in common.
                         unsafe {
                             undo::<S, T, R, false, false>(
-                                &here, &t, both, register, 1 << low, &mut sums, &mut unused,
+                                &here, &t, both, register, distance, &mut sums, &mut unused,
                             );
                         }
                     });

@@ -1,17 +1,16 @@
 //! The circuits of the variational solver: layers of RY rotations on all qubits, then controlled-Z gates between
 //! neighbours. Their amplitudes are real, and everything about them is known before the angles are.
 
-mod buffer;
 mod kernel;
 mod plan;
 mod rotation;
 #[cfg(test)]
 mod tests;
 
-use self::buffer::Buffer;
 use self::kernel::{Backward, Forward};
 use self::plan::Plan;
 use self::rotation::Rotations;
+use super::buffer::Buffer;
 use super::{Isa, Real, team};
 
 /// A brick circuit: `|ψ(θ)⟩ = Π_l CZ_l Π_q RY(θ_lq) |0…0⟩`. Qubit 0 is the most significant bit of an amplitude's
@@ -81,7 +80,7 @@ impl<T: Real> Simulator<T> {
     #[must_use]
     pub fn with_isa(ansatz: Ansatz, threads: usize, isa: Isa) -> Self {
         let plan = Plan::new(&ansatz, isa);
-        let (vectors, chunks) = (1 << plan.bits, plan.chunks());
+        let (vectors, chunks) = (plan.room(), plan.chunks());
         Self {
             ansatz,
             isa,
@@ -128,7 +127,8 @@ impl<T: Real> Simulator<T> {
         let psi = self.psi.as_slice();
         for (index, amplitude) in self.state.iter_mut().enumerate() {
             let from = index ^ frame.x;
-            *amplitude = if frame.sign(from) { -psi[from] } else { psi[from] };
+            let value = psi[self.plan.place(from)];
+            *amplitude = if frame.sign(from) { -value } else { value };
         }
         &self.state
     }
@@ -144,10 +144,12 @@ impl<T: Real> Simulator<T> {
         assert_eq!(self.tangent.len(), gradient.len(), "the state comes before its gradient");
         let frame = self.rotations.frame;
         let lambda = self.lambda.as_mut_slice();
-        lambda[cotangent.len()..].fill(T::default());
+        if self.plan.bits > self.ansatz.qubits {
+            lambda.fill(T::default());
+        }
         for (index, &value) in cotangent.iter().enumerate() {
             let to = index ^ frame.x;
-            lambda[to] = if frame.sign(to) { -value } else { value };
+            lambda[self.plan.place(to)] = if frame.sign(to) { -value } else { value };
         }
         let (n, layers, chunks) = (self.ansatz.qubits, self.ansatz.layers, self.plan.chunks());
         if self.sums.as_slice().len() < chunks * layers * n {

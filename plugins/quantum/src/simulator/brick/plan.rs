@@ -1,11 +1,14 @@
 //! In which order the kernels go through the qubits of a layer.
 
 use super::Ansatz;
-use crate::simulator::lanes::{Kernel, Lanes};
+use crate::simulator::lanes::width;
 use crate::simulator::{Isa, Real};
 
 /// Bytes of a vector that stay in the first-level cache together with those of another one.
 const BLOCK_BYTES: usize = 16 << 10;
+
+/// Bytes between blocks.
+const GAP_BYTES: usize = 64;
 
 /// Parts in which sums are kept, at most: enough for any number of threads that is worth it.
 const CHUNKS: usize = 16;
@@ -31,6 +34,9 @@ pub(super) struct Plan<T> {
     pub(super) block: usize,
     /// Passes in a block, from the lowest bits on.
     pub(super) inner: Vec<Pass>,
+    /// How many of them are done part by part in a block, and the bits of an index into a part: while a vector's block
+    /// fills half of the cache, what comes between two passes over all of it would drive it out.
+    pub(super) near: (usize, usize),
     /// Passes over everything, from the lowest bits on.
     pub(super) outer: Vec<Pass>,
     /// The order of bits when a layer is undone.
@@ -44,16 +50,7 @@ pub(super) struct Plan<T> {
 
 impl<T: Real> Plan<T> {
     pub(super) fn new(ansatz: &Ansatz, isa: Isa) -> Self {
-        struct Width<'a>(&'a mut (usize, usize));
-        impl<T: Real> Kernel<T> for Width<'_> {
-            #[inline(always)]
-            fn run<S: Lanes<T>>(self, _: S) {
-                *self.0 = (S::LOG, S::RADIX);
-            }
-        }
-        let mut width = (0, 0);
-        T::dispatch(isa, Width(&mut width));
-        let (log, radix) = width;
+        let (log, radix) = width::<T>(isa);
         let n = ansatz.qubits;
         // A register and one pass over it, at least; qubits that are not there stay in |0⟩.
         let bits = n.max(log + 1);
@@ -65,6 +62,7 @@ impl<T: Real> Plan<T> {
             (0..count).map(|k| Pass { low: start(k), count: start(k + 1) - start(k) }).collect()
         };
         let (inner, outer) = (passes(log, block), passes(block, bits));
+        let near = inner.get(2).map_or((inner.len(), block), |pass| (2, pass.low));
         let order = (0..log)
             .chain(inner.iter().chain(&outer).flat_map(|pass| pass.low..pass.low + pass.count))
             .filter(|&bit| bit < n)
@@ -76,6 +74,7 @@ impl<T: Real> Plan<T> {
             layers: ansatz.layers,
             block,
             inner,
+            near,
             outer,
             order,
             codes,
@@ -83,6 +82,9 @@ impl<T: Real> Plan<T> {
             lanes: 1 << log,
         }
     }
+
+    /// Bytes between blocks.
+    const GAP_BYTES: usize = 64;
 
     /// Parts in which sums are kept. They depend on the circuit alone, so that results do not depend on threads.
     pub(super) fn chunks(&self) -> usize {
@@ -97,6 +99,17 @@ impl<T: Real> Plan<T> {
     /// Registers in a block.
     pub(super) fn registers(&self) -> usize {
         (1 << self.block) / self.lanes
+    }
+
+    /// Where an amplitude lies. Blocks are a cache line apart, since a pass over everything takes amplitudes from up to
+    /// eight blocks of both vectors: without the gap all of them would fall into the same few places of the cache.
+    pub(super) fn place(&self, index: usize) -> usize {
+        index + (index >> self.block) * (GAP_BYTES / size_of::<T>())
+    }
+
+    /// The room that a vector takes.
+    pub(super) fn room(&self) -> usize {
+        self.place((1 << self.bits) - 1) + 1
     }
 }
 

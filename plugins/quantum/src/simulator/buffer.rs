@@ -9,24 +9,24 @@ use crate::simulator::Real;
 struct Line([u8; 64]);
 
 /// Numbers, zero at first.
-pub(super) struct Buffer<T> {
+pub(crate) struct Buffer<T> {
     lines: Vec<Line>,
     length: usize,
     of: PhantomData<T>,
 }
 
 impl<T: Real> Buffer<T> {
-    pub(super) fn new(length: usize) -> Self {
+    pub(crate) fn new(length: usize) -> Self {
         let lines = vec![Line([0; 64]); (length * size_of::<T>()).div_ceil(64)];
         Self { lines, length, of: PhantomData }
     }
 
-    pub(super) fn as_slice(&self) -> &[T] {
+    pub(crate) fn as_slice(&self) -> &[T] {
         // SAFETY: the lines hold at least `length` numbers, aligned; all bits zero or written as numbers.
         unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.length) }
     }
 
-    pub(super) fn as_mut_slice(&mut self) -> &mut [T] {
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [T] {
         // SAFETY: as above, and borrowed mutably.
         unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.length) }
     }
