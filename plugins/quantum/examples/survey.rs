@@ -25,14 +25,14 @@ fn best(found: &[Assignment]) -> f64 {
 
 fn main() {
     let mut graphs = Vec::new();
-    let (mut seeds, mut density) = (5, 1.1);
+    let (mut seeds, mut depth) = (5, 1.0);
     let (mut rank, mut bound_only, mut verbose) = (None, false, false);
     let mut args = std::env::args().skip(1);
     let mut settings = Settings::default();
     while let Some(word) = args.next() {
         match word.as_str() {
-            "--deep" => density = 1.55,
-            "--density" => density = args.next().and_then(|n| n.parse().ok()).expect("a number"),
+            "--deep" => depth = 1.41,
+            "--depth" => depth = args.next().and_then(|n| n.parse().ok()).expect("a number"),
             "--seeds" => seeds = args.next().and_then(|n| n.parse().ok()).expect("a number"),
             "--rate" => settings.rate = args.next().and_then(|n| n.parse().ok()).expect("a number"),
             "--epochs" => settings.epochs = args.next().and_then(|n| n.parse().ok()).expect("a number"),
@@ -113,7 +113,7 @@ fn main() {
             continue;
         }
         let gw_mean = rounded.iter().map(Assignment::cut).sum::<f64>() / 200.0;
-        let settings = Settings { layers: Problem::layers(&graph, density), ..settings.clone() };
+        let settings = Settings { layers: Problem::layers(&graph, depth), ..settings.clone() };
         let problem = Problem { graph: &graph, settings: &settings };
         let start = cpu_seconds();
         let outcomes: Vec<_> = (0..seeds)

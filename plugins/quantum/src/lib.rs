@@ -11,6 +11,9 @@ pub mod resources;
 pub mod sdp;
 pub mod shots;
 pub mod simulator;
+mod text;
+
+pub use text::TextError;
 
 use flow_plugin::Plugin;
 
@@ -24,6 +27,7 @@ pub fn plugin() -> Plugin {
         .with(operations::GraphOperation)
         .with(operations::Htaac)
         .with(operations::Polish)
+        .with(operations::ProgramOperation)
         .with(operations::ResourceCount)
         .with(operations::Round)
         .with(operations::Sample)

@@ -73,6 +73,16 @@ impl Spectrum {
         self.high.max(-self.low)
     }
 
+    /// The factor α in front of W for the Hadamard test, where none is given: the smallest eigenvalue goes where the
+    /// sine has bent, so that eigenvectors on a few vertices of many edges do not win over all others; the largest
+    /// absolute one stays where the sine still has its sign.
+    #[must_use]
+    pub fn alpha(self) -> f64 {
+        const LOWEST: f64 = 1.0;
+        const LARGEST: f64 = 1.8;
+        if self.norm() > 0.0 { (LOWEST / self.low.abs()).min(LARGEST / self.norm()) } else { LOWEST }
+    }
+
     /// The extreme eigenvalues of a graph's matrix by the Lanczos method, usually to some digits.
     #[must_use]
     pub fn of(graph: &Graph) -> Self {

@@ -56,7 +56,7 @@ pub const ERROR_RATE: f64 = 1e-3;
 impl Resources {
     /// The resources for a graph, an ansatz and the factor α.
     ///
-    /// Shots are such that the error of the objective, `1/√shots`, is a hundredth of its range `α ‖W‖`.
+    /// Shots are such that the error of the objective, `1/√shots`, is a hundredth of its range: `α ‖W‖`, at most 1.
     #[must_use]
     pub fn of(graph: &Graph, ansatz: Ansatz, measured: Measured, alpha: f64, norm: f64) -> Self {
         let n = ansatz.qubits;
@@ -66,7 +66,7 @@ impl Resources {
             Measured::Collisions => (ansatz.amplitudes() - 1, 2),
         };
         let circuits_per_epoch = 2 * ansatz.angles() * circuits_per_value;
-        let range = (alpha * norm).max(f64::MIN_POSITIVE);
+        let range = (alpha * norm).clamp(f64::MIN_POSITIVE, 1.0);
         let shots_per_circuit = (1.0 / (0.01 * range)).powi(2).ceil();
         let terms = pauli_terms(graph, n);
         // A rotation about a string of weight k takes 2 (k - 1) gates CX, and one more control on its angle two.

@@ -29,15 +29,15 @@ fn best(found: &[Assignment]) -> f64 {
     found.iter().map(Assignment::cut).fold(f64::NEG_INFINITY, f64::max)
 }
 
-/// Mean cut of the last epoch with the default settings.
-fn trained(graph: &Graph) -> f64 {
-    let settings = Settings { layers: Problem::layers(graph, 1.1), ..Settings::default() };
+/// Mean cut of the last epoch with the default settings, and so many times their layers.
+fn trained(graph: &Graph, depth: f64, seeds: u64) -> f64 {
+    let settings = Settings { layers: Problem::layers(graph, depth), ..Settings::default() };
     let problem = Problem { graph, settings: &settings };
     let last = |seed| {
-        let outcome = problem.solve::<f32>(seed, 2, None, &mut |_, _, _| ControlFlow::Continue(())).unwrap();
+        let outcome = problem.solve::<f32>(seed, 1, None, &mut |_, _, _| ControlFlow::Continue(())).unwrap();
         outcome.epochs[outcome.epochs.len() - 1].cut
     };
-    (0..SEEDS).map(last).sum::<f64>() / SEEDS as f64
+    (0..seeds).map(last).sum::<f64>() / seeds as f64
 }
 
 /// Mean cut over the best of 200 hyperplanes, for one graph.
@@ -45,7 +45,7 @@ fn ratio(name: &str, graph: &Graph) -> f64 {
     let solution = relaxed(graph);
     assert!(solution.gap <= 1e-6, "{name}: the bound is {} above", solution.gap);
     let gw = best(&hyperplanes(graph, &solution.vectors, solution.rank, 200, 1));
-    let mean = trained(graph);
+    let mean = trained(graph, 1.0, SEEDS);
     let known =
         best_known(graph).map_or(String::new(), |(_, cut)| format!(", {:.4} of the best known", mean / cut));
     let bound = solution.certificate.bound;
@@ -63,7 +63,7 @@ fn eight_hundred_and_a_thousand_vertices() {
         let r = ratio(name, &graph);
         ratios.push(r);
         let (_, cut) = best_known(&graph).unwrap();
-        of_known.push(trained(&graph) / cut);
+        of_known.push(trained(&graph, 1.0, SEEDS) / cut);
     }
     for seed in [101, 102] {
         for family in [
@@ -94,26 +94,47 @@ fn two_thousand_vertices() {
     for name in ["G22", "G32", "G35"] {
         ratios.push(ratio(name, &collection(name)));
     }
-    for family in [
-        json!({ "family": "random", "vertices": 2000, "edges": 19990, "seed": 101 }),
-        json!({ "family": "random_pm1", "vertices": 2000, "edges": 19990, "seed": 101 }),
-        json!({ "family": "torus_pm1", "rows": 20, "cols": 100, "seed": 101 }),
-        json!({ "family": "planar_union_pm1", "vertices": 2000, "seed": 101 }),
-    ] {
-        ratios.push(ratio(&family.to_string(), &drawn(family.clone())));
+    for seed in [101, 102] {
+        for family in [
+            json!({ "family": "random", "vertices": 2000, "edges": 19990, "seed": seed }),
+            json!({ "family": "random_pm1", "vertices": 2000, "edges": 19990, "seed": seed }),
+            json!({ "family": "torus_pm1", "rows": 20, "cols": 100, "seed": seed }),
+            json!({ "family": "planar_union", "vertices": 2000, "seed": seed }),
+            json!({ "family": "planar_union_pm1", "vertices": 2000, "seed": seed }),
+        ] {
+            ratios.push(ratio(&family.to_string(), &drawn(family.clone())));
+        }
     }
     let mean = ratios.iter().sum::<f64>() / ratios.len() as f64;
-    // The goals are 1.00 on every graph and 1.02 on average; unions of planar graphs miss the first by a little.
-    println!(
-        "{mean:.4} of GW on average (goal 1.02); {} below 1.00",
-        ratios.iter().filter(|r| **r < 1.0).count()
-    );
-    assert!(ratios.iter().all(|r| *r >= 0.99));
-    assert!(mean >= 1.0);
+    let low = ratios.iter().filter(|r| **r < 1.0).count();
+    println!("{mean:.4} of GW on average; {low} of {} below 1.00", ratios.len());
+    assert!(mean >= 1.02);
+    // The goal is 1.00 on every graph. Unions of planar graphs lie at 1.00 on average, and the best of 200 hyperplanes
+    // varies by a half percent from one random stream to the next, so that single graphs fall to either side.
+    assert!(ratios.iter().all(|r| *r >= 0.995));
 }
 
-/// An independent program's bounds, and the mean of its 200 hyperplanes. Of the *best* of 200 only a rough agreement can
-/// be asked: it is an extreme of a random sample, whose own spread is a percent or two on sparse graphs.
+/// One start each of the default and of `depth: deep`, on a torus of 15 qubits.
+#[test]
+#[ignore = "ten minutes"]
+fn twenty_thousand_vertices() {
+    let graph = drawn(json!({ "family": "torus_pm1", "rows": 100, "cols": 200, "seed": 1 }));
+    let solution = relaxed(&graph);
+    let gw = best(&hyperplanes(&graph, &solution.vectors, solution.rank, 200, 0));
+    let ratio = |depth| trained(&graph, depth, 1) / gw;
+    let (standard, deep) = (ratio(1.0), ratio(1.41));
+    println!("20,000 vertices: {standard:.4} of GW ({gw}), {deep:.4} with `depth: deep`");
+    assert!(standard >= 1.05 && deep >= 1.06);
+}
+
+/// The probability that the best of 200 draws of a normal distribution is below so many standard deviations.
+fn below(deviations: f64) -> f64 {
+    (1.0 - 0.5 * libm::erfc(deviations / std::f64::consts::SQRT_2)).powi(200)
+}
+
+/// An independent program's bounds, the mean of its 200 hyperplanes, and the best of them. The best is an extreme of a
+/// random sample, whose own spread is up to a percent on sparse graphs: it must be a value that our distribution of
+/// cuts can give, which one in 10⁴ values from it would not be taken for on either side.
 #[test]
 #[ignore = "a minute"]
 fn the_yardstick_is_that_of_others() {
@@ -127,17 +148,24 @@ fn the_yardstick_is_that_of_others() {
         let number = |at: usize| fields[at].parse::<f64>().unwrap();
         let graph = collection(name);
         let solution = relaxed(&graph);
-        let rounded = hyperplanes(&graph, &solution.vectors, solution.rank, 200, 1);
-        let mean = rounded.iter().map(Assignment::cut).sum::<f64>() / 200.0;
-        let (bound, gw) = (solution.certificate.bound, best(&rounded));
+        let rounded = hyperplanes(&graph, &solution.vectors, solution.rank, 10_000, 1);
+        let count = rounded.len() as f64;
+        let mean = rounded.iter().map(Assignment::cut).sum::<f64>() / count;
+        let deviation = (rounded.iter().map(|a| (a.cut() - mean).powi(2)).sum::<f64>() / count).sqrt();
+        let expected = rounded.chunks(200).map(best).sum::<f64>() / (count / 200.0);
+        let chance = below((number(9) - mean) / deviation);
+        let (bound, gw) = (solution.certificate.bound, best(&rounded[..200]));
         println!(
-            "{name}: bound {:.1e}, mean {:+.4}, best {:+.4} from the other's (relative)",
+            "{name}: bound {:.1e}, mean {:+.4}, best {:+.4}, expected best {:+.4} from the other's (relative); the other's \
+             best is above {:.2} % of ours",
             bound / number(6) - 1.0,
             mean / number(8) - 1.0,
-            gw / number(9) - 1.0
+            gw / number(9) - 1.0,
+            expected / number(9) - 1.0,
+            100.0 * chance
         );
         assert!((bound / number(6) - 1.0).abs() < 1e-5, "{name}");
-        assert!((mean / number(8) - 1.0).abs() < 0.01, "{name}");
-        assert!((gw / number(9) - 1.0).abs() < 0.03, "{name}");
+        assert!((mean / number(8) - 1.0).abs() < 0.005, "{name}");
+        assert!((1e-4..1.0 - 1e-4).contains(&chance), "{name}: {chance}");
     }
 }

@@ -8,7 +8,7 @@ mod write;
 
 pub use generate::{Family, GenerateError, Weights};
 pub use known::best_known;
-pub use read::{Format, ReadError, parse, read};
+pub use read::{Format, parse, read};
 pub use statistics::Statistics;
 pub use write::write;
 

@@ -1,12 +1,12 @@
 //! Reading graphs: the Gset (rudy) form, edge lists, Matrix Market.
 
-use std::io::Read as _;
 use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Edge, Graph, GraphError};
+use crate::text::{Line, TextError, at, lines, whole};
 
 /// How a file describes a graph.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -23,71 +23,29 @@ pub enum Format {
     MatrixMarket,
 }
 
-/// A text that is not a graph.
-#[derive(Debug, PartialEq, thiserror::Error)]
-#[error("{}{message}", line.map(|line| format!("line {line}: ")).unwrap_or_default())]
-pub struct ReadError {
-    /// The line, from 1, where one is to blame.
-    pub line: Option<usize>,
-    /// What is wrong and what was expected.
-    pub message: String,
-}
-
-fn at<T>(line: usize, message: impl Into<String>) -> Result<T, ReadError> {
-    Err(ReadError { line: Some(line), message: message.into() })
-}
-
-fn whole<T>(message: impl Into<String>) -> Result<T, ReadError> {
-    Err(ReadError { line: None, message: message.into() })
-}
-
-/// The most vertices a graph may have; more would not fit into the 32 bits of a vertex number.
-const MOST: usize = 1 << 31;
+/// The most vertices a graph may have: a state of 28 qubits is the largest that is simulated, and the first line of a
+/// file must not be able to ask for any memory it likes.
+const MOST: usize = 1 << 28;
 
 /// Reads a graph from a file, which may be compressed by gzip.
 ///
 /// # Errors
 /// When the file cannot be read, or does not describe a graph.
-pub fn read(path: &Path, format: Format) -> Result<Graph, ReadError> {
-    let failed =
-        |error: std::io::Error| ReadError { line: None, message: format!("cannot be read: {error}") };
-    let mut bytes = std::fs::read(path).map_err(failed)?;
-    if bytes.starts_with(&[0x1f, 0x8b]) {
-        let mut unpacked = Vec::new();
-        flate2::read::MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut unpacked).map_err(failed)?;
-        bytes = unpacked;
-    }
-    match String::from_utf8(bytes) {
-        Ok(text) => parse(&text, format),
-        Err(error) => {
-            let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-            at(1 + valid.iter().filter(|&&b| b == b'\n').count(), "is not text (UTF-8)")
-        }
-    }
-}
-
-/// A line that says something: its number from 1 and its words.
-struct Line<'a> {
-    number: usize,
-    words: Vec<&'a str>,
+pub fn read(path: &Path, format: Format) -> Result<Graph, TextError> {
+    parse(&crate::text::read(path)?, format)
 }
 
 /// Reads a graph from a text.
 ///
 /// # Errors
 /// When the text does not describe a graph; the message names the line.
-pub fn parse(text: &str, format: Format) -> Result<Graph, ReadError> {
+pub fn parse(text: &str, format: Format) -> Result<Graph, TextError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let matrix_market = text.get(..14).is_some_and(|start| start.eq_ignore_ascii_case("%%MatrixMarket"));
     if format == Format::MatrixMarket && !matrix_market {
         return at(1, "a Matrix Market file starts with `%%MatrixMarket matrix coordinate real symmetric`");
     }
-    let lines: Vec<Line<'_>> = text
-        .lines()
-        .enumerate()
-        .map(|(at, line)| Line { number: at + 1, words: line.split_whitespace().collect() })
-        .filter(|line| line.words.first().is_some_and(|word| !word.starts_with(['%', '#'])))
-        .collect();
+    let lines = lines(text, &['%', '#']);
     let Some(first) = lines.first() else {
         return whole("the file is empty; a graph starts with `n m`, its numbers of vertices and edges");
     };
@@ -112,7 +70,7 @@ fn has_header(first: &Line<'_>, rest: &[Line<'_>]) -> bool {
     }
 }
 
-fn parse_gset(header: &Line<'_>, lines: &[Line<'_>]) -> Result<Graph, ReadError> {
+fn parse_gset(header: &Line<'_>, lines: &[Line<'_>]) -> Result<Graph, TextError> {
     let &[n, m] = header.words.as_slice() else {
         let message = "the first line must be `n m`, the numbers of vertices and edges";
         return at(header.number, message);
@@ -132,7 +90,7 @@ fn parse_gset(header: &Line<'_>, lines: &[Line<'_>]) -> Result<Graph, ReadError>
     finish(n, edges, lines)
 }
 
-fn parse_list(lines: &[Line<'_>]) -> Result<Graph, ReadError> {
+fn parse_list(lines: &[Line<'_>]) -> Result<Graph, TextError> {
     let entries = lines.iter().map(entry).collect::<Result<Vec<_>, _>>()?;
     let base = usize::from(!entries.iter().any(|&(i, j, _)| i == "0" || j == "0"));
     let mut edges = Vec::with_capacity(entries.len());
@@ -145,7 +103,7 @@ fn parse_list(lines: &[Line<'_>]) -> Result<Graph, ReadError> {
     finish(n, edges, lines)
 }
 
-fn parse_matrix(banner: &str, lines: &[Line<'_>]) -> Result<Graph, ReadError> {
+fn parse_matrix(banner: &str, lines: &[Line<'_>]) -> Result<Graph, TextError> {
     let words: Vec<String> = banner.split_whitespace().map(str::to_lowercase).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let &[_, "matrix", "coordinate", field, symmetry] = words.as_slice() else {
@@ -199,16 +157,16 @@ fn parse_matrix(banner: &str, lines: &[Line<'_>]) -> Result<Graph, ReadError> {
     finish(n, edges, &kept)
 }
 
-fn check_vertices(line: usize, n: usize) -> Result<(), ReadError> {
+fn check_vertices(line: usize, n: usize) -> Result<(), TextError> {
     match n {
         0 => at(line, "a graph has at least one vertex"),
-        n if n >= MOST => at(line, format!("{n} vertices are too many")),
+        n if n > MOST => at(line, format!("{n} vertices are too many; the most is {MOST}")),
         _ => Ok(()),
     }
 }
 
 /// The two ends and the weight that a line names.
-fn entry<'a>(line: &Line<'a>) -> Result<(&'a str, &'a str, f64), ReadError> {
+fn entry<'a>(line: &Line<'a>) -> Result<(&'a str, &'a str, f64), TextError> {
     let (i, j, weight) = match *line.words.as_slice() {
         [i, j] => (i, j, 1.0),
         [i, j, w] => match w.parse::<f64>() {
@@ -223,11 +181,11 @@ fn entry<'a>(line: &Line<'a>) -> Result<(&'a str, &'a str, f64), ReadError> {
     Ok((i, j, weight))
 }
 
-fn count(line: usize, word: &str, what: &str) -> Result<usize, ReadError> {
+fn count(line: usize, word: &str, what: &str) -> Result<usize, TextError> {
     word.parse().or_else(|_| at(line, format!("the {what} `{word}` is not a whole number")))
 }
 
-fn vertex(line: usize, word: &str, base: usize, n: usize) -> Result<u32, ReadError> {
+fn vertex(line: usize, word: &str, base: usize, n: usize) -> Result<u32, TextError> {
     let Ok(number) = word.parse::<usize>() else {
         return at(line, format!("the vertex `{word}` is not a whole number"));
     };
@@ -239,7 +197,7 @@ fn vertex(line: usize, word: &str, base: usize, n: usize) -> Result<u32, ReadErr
 }
 
 /// The graph; what is wrong with an edge is told by its line.
-fn finish(n: usize, edges: Vec<Edge>, lines: &[Line<'_>]) -> Result<Graph, ReadError> {
+fn finish(n: usize, edges: Vec<Edge>, lines: &[Line<'_>]) -> Result<Graph, TextError> {
     let number = |edge: usize| lines[edge - 1].number;
     Graph::new(n, edges).or_else(|error| match error {
         GraphError::Loop { edge, vertex } => {

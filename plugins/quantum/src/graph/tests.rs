@@ -63,11 +63,18 @@ fn bad_files_are_told_by_their_line() {
     assert_eq!(message("3 1\n1 2 inf\n"), "line 2: the weight `inf` is not a finite number");
     assert_eq!(message("3 1\n1 x 1\n"), "line 2: the vertex `x` is not a whole number");
     assert_eq!(message("3 1\n1 2 3 4\n"), "line 2: expected `i j` or `i j w`, found 4 words");
-    assert_eq!(message("99999999999 0\n"), "line 1: 99999999999 vertices are too many");
+    assert_eq!(
+        message("99999999999 0\n"),
+        "line 1: 99999999999 vertices are too many; the most is 268435456"
+    );
     let banner = "%%MatrixMarket matrix coordinate real general\n";
     assert_eq!(
         message(&format!("{banner}2 2 1\n1 2 1\n")),
         "line 3: the matrix is not symmetric: entry 1 2 has no equal"
+    );
+    assert_eq!(
+        message(&format!("{banner}2 2 2\n1 2 1\n")),
+        "line 2: the header says 2 entries, and 1 follow"
     );
     assert_eq!(message(&format!("{banner}2 3 0\n")), "line 2: a graph's matrix is square, this one is 2 × 3");
 }

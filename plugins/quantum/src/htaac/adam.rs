@@ -3,6 +3,7 @@
 /// The state of the optimiser.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Adam {
+    beta2: f64,
     amsgrad: bool,
     steps: i32,
     mean: Vec<f64>,
@@ -10,27 +11,27 @@ pub struct Adam {
     largest: Vec<f64>,
 }
 
-const BETA: (f64, f64) = (0.9, 0.999);
+const BETA1: f64 = 0.9;
 const EPSILON: f64 = 1e-8;
 
 impl Adam {
-    /// The state before the first step.
+    /// The state before the first step; `beta2` is what is left of the mean squares after a step.
     #[must_use]
-    pub fn new(length: usize, amsgrad: bool) -> Self {
+    pub fn new(length: usize, beta2: f64, amsgrad: bool) -> Self {
         let largest = vec![0.0; if amsgrad { length } else { 0 }];
-        Self { amsgrad, steps: 0, mean: vec![0.0; length], square: vec![0.0; length], largest }
+        Self { beta2, amsgrad, steps: 0, mean: vec![0.0; length], square: vec![0.0; length], largest }
     }
 
     /// One step down the gradient.
     pub fn step(&mut self, rate: f64, gradient: &[f64], x: &mut [f64]) {
         self.steps += 1;
-        let first = 1.0 - BETA.0.powi(self.steps);
-        let second = (1.0 - BETA.1.powi(self.steps)).sqrt();
+        let first = 1.0 - BETA1.powi(self.steps);
+        let second = (1.0 - self.beta2.powi(self.steps)).sqrt();
         let rate = rate / first;
         let moments = self.mean.iter_mut().zip(&mut self.square);
         for (at, ((mean, square), (x, &g))) in moments.zip(x.iter_mut().zip(gradient)).enumerate() {
-            *mean = BETA.0 * *mean + (1.0 - BETA.0) * g;
-            *square = BETA.1 * *square + (1.0 - BETA.1) * g * g;
+            *mean = BETA1 * *mean + (1.0 - BETA1) * g;
+            *square = self.beta2 * *square + (1.0 - self.beta2) * g * g;
             let mut size = *square;
             if self.amsgrad {
                 self.largest[at] = self.largest[at].max(size);

@@ -18,7 +18,7 @@ impl<T: Real> Sine<T> {
     /// The sine of `alpha` times a matrix whose absolute eigenvalues are at most `bound`, to `tolerance`.
     #[must_use]
     pub fn new(matrix: Symmetric<T>, alpha: f64, bound: f64, tolerance: f64) -> Self {
-        let radius = (alpha.abs() * bound).max(1e-300);
+        let radius = alpha.abs() * bound;
         let mut odd = Vec::new();
         for k in 0.. {
             let order = 2 * k + 1;
@@ -29,7 +29,9 @@ impl<T: Real> Sine<T> {
                 break;
             }
         }
-        Self { matrix, scale: T::of(alpha / radius), odd, work: Default::default() }
+        // Nothing is left of a matrix without entries.
+        let scale = if radius > 0.0 { alpha / radius } else { 0.0 };
+        Self { matrix, scale: T::of(scale), odd, work: Default::default() }
     }
 
     /// How many products with the matrix one application takes.

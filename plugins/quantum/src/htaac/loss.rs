@@ -31,9 +31,9 @@ pub enum Constraints {
     },
     /// `2ⁿ Σ (p_i - t_i)²` with equal targets on vertices and none on padding: all strings of Z at once.
     Collision {
-        /// Weight at the start, in units of `α |λ_min(W)|`.
+        /// Weight at the start, in units of `α ‖W‖`.
         start: f64,
-        /// Weight at the end, in the same units.
+        /// Weight at the end, in units of `α |λ_min(W)|`.
         end: f64,
     },
 }
@@ -53,6 +53,19 @@ pub struct Value {
     pub spread: f64,
 }
 
+/// What measurements of a state give, exactly or from shots.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    /// The mean of the ancilla in the Hadamard test of W.
+    pub objective: f64,
+    /// That in the second test of the authors' loss; zero for other constraints.
+    pub population: f64,
+    /// The probabilities of the basis states, or their shares of the shots.
+    pub probabilities: Vec<f64>,
+    /// How many shots these are shares of: two at least.
+    pub shots: Option<usize>,
+}
+
 enum Form<T> {
     Linear(Symmetric<T>),
     Exact(Sine<T>),
@@ -65,19 +78,15 @@ pub struct Loss<T> {
     alpha: f64,
     form: Form<T>,
     constraints: Constraints,
-    /// `|λ_min(W)|`.
-    lowest: f64,
+    spectrum: Spectrum,
     /// Derivatives of the second Hadamard test by the probabilities.
     population: Vec<f64>,
     strings: f64,
     work: Vec<f64>,
 }
 
-/// The settings that a graph's spectrum decides: α so that the sine is still nearly straight.
-const STRAIGHT: f64 = 0.7;
-
 impl<T: Real> Loss<T> {
-    /// The loss of `graph` on `2^qubits` amplitudes; `alpha` is `0.7 / ‖W‖` if not given.
+    /// The loss of `graph` on `2^qubits` amplitudes; `alpha` is [`Spectrum::alpha`] if not given.
     ///
     /// # Errors
     /// The circuit of the ancilla for more than 8 qubits.
@@ -90,8 +99,7 @@ impl<T: Real> Loss<T> {
     ) -> Result<Self, String> {
         let spectrum = Spectrum::of(graph);
         let matrix = Symmetric::<T>::of(graph);
-        let alpha =
-            alpha.unwrap_or(if spectrum.norm() > 0.0 { STRAIGHT / spectrum.norm() } else { STRAIGHT });
+        let alpha = alpha.unwrap_or(spectrum.alpha());
         // The series stays right a little beyond its bound, and the Lanczos method is a little below.
         let bound = (1.01 * spectrum.norm()).min(matrix.row_bound());
         let tolerance = if size_of::<T>() == 4 { 1e-7 } else { 1e-15 };
@@ -114,7 +122,7 @@ impl<T: Real> Loss<T> {
             alpha,
             form,
             constraints,
-            lowest: -spectrum.low,
+            spectrum,
             population,
             strings: (qubits * (qubits + 1) / 2) as f64,
             work: vec![0.0; 1 << qubits],
@@ -136,22 +144,70 @@ impl<T: Real> Loss<T> {
     /// The loss for amplitudes when the share `progress` of the run is done; its derivatives by the amplitudes go to
     /// `cotangent`.
     pub fn evaluate(&mut self, psi: &[T], progress: f64, cotangent: &mut [T]) -> Value {
-        let mut value = Value { objective: self.objective(psi, cotangent), ..Value::default() };
-        let n = self.vertices as f64;
-        let (real, padded) = psi.split_at(self.vertices);
-        value.padding = padded.iter().map(|a| a.wide() * a.wide()).sum();
-        let mean = (1.0 - value.padding) / n;
-        let variance = real.iter().map(|a| a.wide() * a.wide() - mean).map(|d| d * d).sum::<f64>() / n;
-        value.spread = if mean > 0.0 { variance.sqrt() / mean } else { f64::INFINITY };
-        value.penalty = self.constraints(psi, progress);
+        let objective = self.objective(psi, cotangent);
+        for (p, a) in self.work.iter_mut().zip(psi) {
+            *p = a.wide() * a.wide();
+        }
+        let population = self.population(&self.work);
+        let value = self.combine(objective, population, None, progress);
+        for (slope, v) in self.work.iter_mut().zip(&self.population) {
+            *slope += v;
+        }
         for ((c, a), slope) in cotangent.iter_mut().zip(psi).zip(&self.work) {
             *c += T::of(2.0 * slope) * *a;
         }
-        value.loss = value.objective + value.penalty;
         value
     }
 
-    fn objective(&mut self, psi: &[T], cotangent: &mut [T]) -> f64 {
+    /// The loss of what was measured. Of a finite number of shots it is an unbiased estimate.
+    pub fn of_reading(&mut self, reading: &Reading, progress: f64) -> Value {
+        self.work.copy_from_slice(&reading.probabilities);
+        self.combine(reading.objective, reading.population, reading.shots, progress)
+    }
+
+    /// After [`Loss::of_reading`]: the derivatives of the constraints by the probabilities, without population
+    /// balancing.
+    #[must_use]
+    pub fn slopes(&self) -> &[f64] {
+        &self.work
+    }
+
+    /// The second Hadamard test of the authors' loss, `Σ sin(αv_i) p_i`; zero for other constraints.
+    #[must_use]
+    pub fn population(&self, probabilities: &[f64]) -> f64 {
+        self.population.iter().zip(probabilities).map(|(v, p)| v * p).sum()
+    }
+
+    /// Its derivatives by the probabilities; empty for other constraints.
+    #[must_use]
+    pub fn population_slopes(&self) -> &[f64] {
+        &self.population
+    }
+
+    /// The parts of the loss together. `self.work` holds the probabilities, and then the constraints' slopes.
+    fn combine(&mut self, objective: f64, population: f64, shots: Option<usize>, progress: f64) -> Value {
+        let n = self.vertices as f64;
+        let (real, padded) = self.work.split_at(self.vertices);
+        let padding: f64 = padded.iter().sum();
+        let mean = (1.0 - padding) / n;
+        let variance = real.iter().map(|p| p - mean).map(|d| d * d).sum::<f64>() / n;
+        let spread = if mean > 0.0 { variance.sqrt() / mean } else { f64::INFINITY };
+        let penalty = population
+            + match self.constraints {
+                Constraints::Authors { coefficient, .. } => self.authors(coefficient, shots),
+                Constraints::Collision { start, end } => {
+                    let (start, end) = (start * self.spectrum.norm(), -end * self.spectrum.low);
+                    // Without edges there is nothing to weigh.
+                    let growth = if start > 0.0 { libm::pow(end / start, progress) } else { 0.0 };
+                    let weight = self.alpha * start * growth;
+                    self.collision(weight, shots)
+                }
+            };
+        Value { loss: objective + penalty, objective, penalty, padding, spread }
+    }
+
+    /// The part of the Hadamard test; its derivatives by the amplitudes go to `cotangent`.
+    pub fn objective(&mut self, psi: &[T], cotangent: &mut [T]) -> f64 {
         let factor = match &mut self.form {
             Form::Linear(matrix) => {
                 matrix.multiply(psi, cotangent);
@@ -169,62 +225,41 @@ impl<T: Real> Loss<T> {
         factor * value
     }
 
-    /// The value of the constraints; their derivatives by the probabilities go to `self.work`.
-    fn constraints(&mut self, psi: &[T], progress: f64) -> f64 {
-        for (p, a) in self.work.iter_mut().zip(psi) {
-            *p = a.wide() * a.wide();
-        }
-        match self.constraints {
-            Constraints::Authors { coefficient, .. } => self.authors(coefficient),
-            Constraints::Collision { start, end } => {
-                let weight = self.alpha * self.lowest * start * libm::pow(end / start, progress);
-                self.collision(weight)
-            }
-        }
-    }
-
-    fn collision(&mut self, weight: f64) -> f64 {
+    fn collision(&mut self, weight: f64, shots: Option<usize>) -> f64 {
         let factor = weight * self.work.len() as f64;
         let target = 1.0 / self.vertices as f64;
+        let (mut sum, mut agree) = (0.0, 0.0);
         let (real, padded) = self.work.split_at_mut(self.vertices);
-        let mut sum = 0.0;
         for (part, target) in [(real, target), (padded, 0.0)] {
             for p in part {
+                agree += *p * *p;
                 let off = *p - target;
                 sum += off * off;
                 *p = 2.0 * factor * off;
             }
         }
-        factor * sum
+        factor * (sum + bias(agree, shots))
     }
 
-    fn authors(&mut self, coefficient: f64) -> f64 {
+    fn authors(&mut self, coefficient: f64, shots: Option<usize>) -> f64 {
         let weight = coefficient * self.alpha / self.strings;
-        let mut value: f64 = self.work.iter().zip(&self.population).map(|(p, v)| p * v).sum();
+        let mut value = 0.0;
         walsh::transform(&mut self.work);
         for (string, z) in self.work.iter_mut().enumerate() {
             if matches!(string.count_ones(), 1 | 2) {
-                value += weight * *z * *z;
+                value += weight * (*z * *z + bias(*z * *z, shots));
                 *z *= 2.0 * weight;
             } else {
                 *z = 0.0;
             }
         }
         walsh::transform(&mut self.work);
-        self.work.iter_mut().zip(&self.population).for_each(|(slope, v)| *slope += v);
         value
     }
+}
 
-    /// Derivatives of the constraints by the probabilities: the diagonal part of the observable whose expectation
-    /// value has the loss's derivatives at these amplitudes.
-    pub fn observable(&mut self, psi: &[T], progress: f64) -> Vec<f64> {
-        self.constraints(psi, progress);
-        self.work.clone()
-    }
-
-    /// The objective plus the expectation value of a diagonal observable; `work` is as long as the amplitudes.
-    pub fn expectation(&mut self, psi: &[T], diagonal: &[f64], work: &mut [T]) -> f64 {
-        let constraints: f64 = psi.iter().zip(diagonal).map(|(a, d)| a.wide() * a.wide() * d).sum();
-        self.objective(psi, work) + constraints
-    }
+/// What makes the estimate of a sum of squares unbiased: in `Σ (Σ x / S)²` with `Σ x² = 1` in every shot, as for the signs
+/// of one string or the bit strings seen, the terms of a shot with itself are taken out.
+fn bias(square: f64, shots: Option<usize>) -> f64 {
+    shots.map_or(0.0, |shots| (square - 1.0) / (shots as f64 - 1.0))
 }

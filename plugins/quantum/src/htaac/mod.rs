@@ -7,13 +7,16 @@
 
 pub mod adam;
 pub mod ancilla;
+mod device;
 pub mod hadamard;
 pub mod loss;
+mod mixed;
 mod model;
 mod solver;
 #[cfg(test)]
 mod tests;
 pub mod walsh;
 
-pub use loss::{Constraints, Loss, Objective, Value};
+pub use device::{NOISY_QUBITS, Shots};
+pub use loss::{Constraints, Loss, Objective, Reading, Value};
 pub use solver::{Epoch, Gradient, Outcome, Problem, Settings, SolveError, Watch};

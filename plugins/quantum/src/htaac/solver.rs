@@ -3,8 +3,9 @@
 use std::ops::ControlFlow;
 
 use super::adam::Adam;
-use super::model::Model;
+use super::device::{Device, Shots};
 use super::{Constraints, Loss, Objective, Value};
+use crate::circuit::Noise;
 use crate::graph::Graph;
 use crate::random::Random;
 use crate::simulator::Real;
@@ -37,12 +38,18 @@ pub struct Settings {
     pub alpha: Option<f64>,
     /// How gradients are found.
     pub gradient: Gradient,
+    /// How often each circuit is run; without, means and probabilities are known exactly.
+    pub shots: Option<Shots>,
+    /// Noise of the circuit that prepares the state, and of all readings.
+    pub noise: Noise,
     /// Steps of the optimiser.
     pub epochs: usize,
     /// Step length.
     pub rate: f64,
     /// Lets the step length go to zero as a cosine.
     pub decay: bool,
+    /// What is left of the mean squares of Adam after a step, β₂.
+    pub beta2: f64,
     /// Adam with AMSGrad.
     pub amsgrad: bool,
     /// Ends a run when the loss has changed by less than this share of itself over so many epochs.
@@ -56,12 +63,15 @@ impl Default for Settings {
             circuit: true,
             layers: 240,
             objective: Objective::HadamardExact,
-            constraints: Constraints::Collision { start: 0.05, end: 0.5 },
+            constraints: Constraints::Collision { start: 0.015, end: 0.5 },
             alpha: None,
             gradient: Gradient::Adjoint,
+            shots: None,
+            noise: Noise::default(),
             epochs: 300,
             rate: 0.02,
             decay: true,
+            beta2: 0.99,
             amsgrad: false,
             plateau: None,
         }
@@ -126,8 +136,14 @@ pub struct Problem<'a> {
 /// Qubits of the largest state that is simulated.
 const MOST_QUBITS: usize = 28;
 
+/// The first of the random streams of what is measured; those before are of start angles and directions.
+const MEASURED: u64 = 1 << 32;
+
 /// Layers of shallow circuits: enough to train small ones.
 const FEWEST_LAYERS: f64 = 240.0;
+
+/// Layers from which more angles than needed cost too much.
+const MANY_LAYERS: f64 = 2400.0;
 
 impl Problem<'_> {
     /// The number of qubits: the fewest that have an amplitude for each vertex, at least one.
@@ -136,12 +152,15 @@ impl Problem<'_> {
         (graph.vertices().next_power_of_two().trailing_zeros() as usize).max(1)
     }
 
-    /// The layers that give so many angles an amplitude, but at least 240; an even number.
+    /// The layers of the default, times a factor; an even number.
+    ///
+    /// They give 2.34 angles an amplitude as far as 2,400 layers do, else 1.1, which is just enough.
     #[must_use]
-    pub fn layers(graph: &Graph, angles_per_amplitude: f64) -> usize {
+    pub fn layers(graph: &Graph, factor: f64) -> usize {
         let qubits = Self::qubits(graph);
-        let layers = angles_per_amplitude * (1_usize << qubits) as f64 / qubits as f64;
-        2 * (layers.max(FEWEST_LAYERS) / 2.0).round() as usize
+        let layers = |angles: f64| angles * (1_usize << qubits) as f64 / qubits as f64;
+        let layers = layers(2.34).min(MANY_LAYERS).max(layers(1.1)).max(FEWEST_LAYERS);
+        2 * (factor * layers / 2.0).round() as usize
     }
 
     /// The circuit.
@@ -175,6 +194,7 @@ impl Problem<'_> {
         checkpoint: Option<&[u8]>,
         each: &mut Watch<'_>,
     ) -> Result<Outcome, SolveError> {
+        self.check()?;
         let start = State::new(self, self.start(seed));
         let mut state = match checkpoint {
             Some(bytes) => start.restored(bytes).ok_or(SolveError::Checkpoint)?,
@@ -188,8 +208,37 @@ impl Problem<'_> {
     /// # Errors
     /// As [`Problem::solve`].
     pub fn solve_from<T: Real>(&self, angles: Vec<f64>, threads: usize) -> Result<Outcome, SolveError> {
+        self.check()?;
         let mut state = State::new(self, angles);
         self.run::<T>(&mut state, 0, threads, &mut |_, _, _| ControlFlow::Continue(()))
+    }
+
+    /// Bytes that a run holds at a time with amplitudes of so many bytes: vectors of the simulator, the loss and the
+    /// Chebyshev series, probabilities, and the angles with what the optimiser and a checkpoint keep of them.
+    #[must_use]
+    pub fn bytes(&self, real: usize) -> usize {
+        let states = self.ansatz().amplitudes().saturating_mul(7 * real + 2 * size_of::<f64>());
+        states.saturating_add(self.parameters().saturating_mul(8 * size_of::<f64>()))
+    }
+
+    fn check(&self) -> Result<(), SolveError> {
+        let (vertices, qubits) = (self.graph.vertices(), self.ansatz().qubits);
+        if qubits > MOST_QUBITS {
+            return Err(SolveError::Beyond(format!(
+                "{vertices} vertices take {qubits} qubits; states of up to {MOST_QUBITS} are simulated"
+            )));
+        }
+        let measured = self.settings.shots.is_some() || self.settings.noise != Noise::default();
+        if measured && !self.settings.circuit {
+            return Err(SolveError::Beyond("without a circuit there is nothing to measure".into()));
+        }
+        if self.settings.gradient == Gradient::Adjoint && self.settings.shots.is_some() {
+            return Err(SolveError::Beyond(
+                "the adjoint gradient undoes the circuit, which shots cannot; use moved angles or SPSA"
+                    .into(),
+            ));
+        }
+        Ok(())
     }
 
     fn run<T: Real>(
@@ -201,14 +250,8 @@ impl Problem<'_> {
     ) -> Result<Outcome, SolveError> {
         let settings = self.settings;
         let ansatz = self.ansatz();
-        if ansatz.qubits > MOST_QUBITS {
-            return Err(SolveError::Beyond(format!(
-                "{} vertices take {} qubits; states of up to {MOST_QUBITS} are simulated",
-                self.graph.vertices(),
-                ansatz.qubits
-            )));
-        }
-        let mut loss = Loss::<T>::new(
+        let adjoint = settings.gradient == Gradient::Adjoint;
+        let loss = Loss::<T>::new(
             self.graph,
             ansatz.qubits,
             settings.objective,
@@ -216,16 +259,18 @@ impl Problem<'_> {
             settings.alpha,
         )
         .map_err(SolveError::Beyond)?;
-        let mut model = Model::<T>::new(ansatz, settings.circuit, threads);
-        let mut cotangent = vec![T::default(); ansatz.amplitudes()];
+        let mut device =
+            Device::<T>::new(settings, ansatz, loss, threads, adjoint).map_err(SolveError::Beyond)?;
         let mut gradient = vec![0.0; self.parameters()];
         let mut amplitudes = Vec::new();
         let mut early = false;
         while state.epochs.len() <= settings.epochs {
             let epoch = state.epochs.len();
             let progress = epoch as f64 / settings.epochs.max(1) as f64;
-            let psi = model.state(&state.angles);
-            let value = loss.evaluate(psi, progress, &mut cotangent);
+            // Streams of an epoch: what is measured, and the direction of SPSA. So a run that goes on draws the same.
+            let mut shots = Random::new(seed, MEASURED + epoch as u64);
+            let value = device.value(&state.angles, progress, &mut shots);
+            let psi = device.amplitudes(&state.angles);
             let cut = cut_of(self.graph, psi);
             state.epochs.push(Epoch { value, cut });
             early = settings.plateau.is_some_and(|(over, change)| state.rests(over, change));
@@ -234,13 +279,13 @@ impl Problem<'_> {
                 break;
             }
             match settings.gradient {
-                Gradient::Adjoint => model.gradient(&cotangent, &mut gradient),
+                Gradient::Adjoint => device.adjoint(&state.angles, &mut gradient),
                 Gradient::ParameterShift => {
-                    shift(&mut model, &mut loss, &mut state.angles, progress, &mut gradient);
+                    device.shift(&mut state.angles, progress, &mut shots, &mut gradient);
                 }
                 Gradient::Spsa => {
-                    let mut random = Random::new(seed, 1 + epoch as u64);
-                    spsa(&mut model, &mut loss, &mut state.angles, progress, &mut random, &mut gradient);
+                    let mut direction = Random::new(seed, 1 + epoch as u64);
+                    device.spsa(&state.angles, progress, &mut direction, &mut shots, &mut gradient);
                 }
             }
             let share =
@@ -268,52 +313,6 @@ fn cut_of<T: Real>(graph: &Graph, psi: &[T]) -> f64 {
     graph.edges().iter().filter(apart).map(|edge| edge.weight).sum()
 }
 
-/// The gradient by moved angles. The loss is not linear in expectation values, but its derivatives are those of the
-/// expectation value of an observable fixed at the present state, `sin(αW) + diag(∂L/∂p)`.
-pub(super) fn shift<T: Real>(
-    model: &mut Model<T>,
-    loss: &mut Loss<T>,
-    angles: &mut [f64],
-    progress: f64,
-    gradient: &mut [f64],
-) {
-    let psi = model.state(angles).to_vec();
-    let observable = loss.observable(&psi, progress);
-    let mut work = vec![T::default(); psi.len()];
-    for (at, gradient) in gradient.iter_mut().enumerate() {
-        let angle = angles[at];
-        let mut expectation = |moved: f64| {
-            angles[at] = moved;
-            loss.expectation(model.state(angles), &observable, &mut work)
-        };
-        let quarter = std::f64::consts::FRAC_PI_2;
-        *gradient = 0.5 * (expectation(angle + quarter) - expectation(angle - quarter));
-        angles[at] = angle;
-    }
-}
-
-/// The gradient from two states in a random direction.
-fn spsa<T: Real>(
-    model: &mut Model<T>,
-    loss: &mut Loss<T>,
-    angles: &mut [f64],
-    progress: f64,
-    random: &mut Random,
-    gradient: &mut [f64],
-) {
-    const STEP: f64 = 0.01;
-    for g in gradient.iter_mut() {
-        *g = random.sign();
-    }
-    let mut unused = vec![T::default(); loss.amplitudes()];
-    let mut at = |by: f64| {
-        let moved: Vec<f64> = angles.iter().zip(&*gradient).map(|(x, d)| x + by * d).collect();
-        loss.evaluate(model.state(&moved), progress, &mut unused).loss
-    };
-    let slope = (at(STEP) - at(-STEP)) / (2.0 * STEP);
-    gradient.iter_mut().for_each(|g| *g *= slope);
-}
-
 /// What changes during a run.
 #[derive(Clone)]
 struct State {
@@ -324,7 +323,7 @@ struct State {
 
 impl State {
     fn new(problem: &Problem<'_>, angles: Vec<f64>) -> Self {
-        let adam = Adam::new(angles.len(), problem.settings.amsgrad);
+        let adam = Adam::new(angles.len(), problem.settings.beta2, problem.settings.amsgrad);
         Self { angles, adam, epochs: Vec::new() }
     }
 

@@ -33,7 +33,7 @@ pub(crate) struct CircuitParams {
     /// Add the Hadamard test of `exp(iαW)`, one Trotter step.
     #[serde(default)]
     hadamard_test: bool,
-    /// The factor in front of W for the test; 0.7 over its norm if left out.
+    /// The factor in front of W for the test; that of `quantum/htaac` if left out.
     #[serde(default)]
     #[schemars(range(min = 1e-9, max = 1e9))]
     alpha: Option<f64>,
@@ -86,7 +86,7 @@ impl Operation for Circuit {
                    test (up to 8 qubits) takes W as its sum of Pauli strings, a controlled rotation for each. Read \
                    are the gates of `stdgates.inc` that this plugin simulates, `ctrl @`, and angles of numbers and \
                    `pi`.";
-        Spec::new("circuit", 1, "Writes a circuit as OpenQASM 3, and draws it.")
+        Spec::new("circuit", 2, "Writes a circuit as OpenQASM 3, and draws it.")
             .doc(doc)
             .input(states)
             .input(Port { optional: true, ..graph_port("graph") })
@@ -115,8 +115,7 @@ impl Operation for Circuit {
             if graph.vertices() > 1 << circuit.qubits {
                 return Err(Error::bad_input("the graph has more vertices than the circuit amplitudes"));
             }
-            let norm = Spectrum::of(&graph).norm();
-            let alpha = params.alpha.unwrap_or(if norm > 0.0 { 0.7 / norm } else { 0.7 });
+            let alpha = params.alpha.unwrap_or_else(|| Spectrum::of(&graph).alpha());
             circuit = qasm::hadamard_test(&graph, &circuit, alpha, params.steps);
         }
         std::fs::write(context.output("circuit")?, qasm::write(&circuit))?;
@@ -255,7 +254,7 @@ pub(crate) struct ResourceParams {
     #[serde(default)]
     #[schemars(range(min = 1, max = 1_000_000))]
     layers: Option<usize>,
-    /// The factor in front of W; 0.7 over its norm if left out.
+    /// The factor in front of W; that of `quantum/htaac` if left out.
     #[serde(default)]
     #[schemars(range(min = 1e-9, max = 1e9))]
     alpha: Option<f64>,
@@ -270,7 +269,7 @@ impl Operation for ResourceCount {
     fn spec(&self) -> Spec {
         Spec::new(
             "resources",
-            1,
+            2,
             "Counts what a quantum computer would need: qubits, gates, circuits, shots.",
         )
         .input(graph_port("graph"))
@@ -279,12 +278,12 @@ impl Operation for ResourceCount {
 
     fn run(&self, params: ResourceParams, context: &Context) -> Result<()> {
         let graph = graph(context)?;
-        let layers = params.layers.unwrap_or_else(|| Problem::layers(&graph, 1.1));
+        let layers = params.layers.unwrap_or_else(|| Problem::layers(&graph, 1.0));
         let ansatz = Ansatz { qubits: Problem::qubits(&graph), layers };
-        let norm = Spectrum::of(&graph).norm();
-        let alpha = params.alpha.unwrap_or(if norm > 0.0 { 0.7 / norm } else { 0.7 });
+        let spectrum = Spectrum::of(&graph);
+        let alpha = params.alpha.unwrap_or(spectrum.alpha());
         let measured = if params.strings { Measured::Strings } else { Measured::Collisions };
-        let resources = Resources::of(&graph, ansatz, measured, alpha, norm);
+        let resources = Resources::of(&graph, ansatz, measured, alpha, spectrum.norm());
         Ok(write_metrics(context.output("metrics")?, &resources)?)
     }
 }

@@ -6,6 +6,7 @@ mod data;
 mod evaluate;
 mod graph;
 mod htaac;
+mod program;
 mod round;
 mod sdp;
 #[cfg(test)]
@@ -16,5 +17,6 @@ pub(crate) use circuit::{Circuit, ResourceCount, Sample};
 pub(crate) use evaluate::Evaluate;
 pub(crate) use graph::GraphOperation;
 pub(crate) use htaac::Htaac;
+pub(crate) use program::ProgramOperation;
 pub(crate) use round::Round;
 pub(crate) use sdp::Sdp;

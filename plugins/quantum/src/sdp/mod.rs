@@ -7,6 +7,7 @@ mod certificate;
 mod interior;
 mod low_rank;
 mod newton;
+pub mod sdpa;
 #[cfg(test)]
 mod tests;
 
