@@ -7,6 +7,7 @@ mod common;
 use std::path::Path;
 
 use common::Project;
+use flow_artifact::Dataset;
 use serde_json::Value;
 
 /// Copies the example beside its data into a project.
@@ -31,6 +32,71 @@ fn a_table_is_read_split_scaled_and_written() {
     let scaled = metrics("scale", "statistics");
     assert_eq!((&scaled["temperature"]["units"], &scaled["rain"]["units"]), (&"K".into(), &"mm".into()));
     assert_eq!(project.run(&[]).counts()[1], 6);
+}
+
+#[test]
+fn the_report_shows_every_variable() {
+    let project = example();
+    let run = project.run(&[]);
+    let path = run.events.iter().find(|event| event["event"] == "report_written").unwrap()["path"].clone();
+    let html = std::fs::read_to_string(project.path(path.as_str().unwrap())).unwrap();
+    let figures = html.split("describe.figures").nth(1).unwrap();
+    let pictures = figures.matches("<img ").count();
+    assert!(pictures >= 4, "{pictures} pictures for station, day, temperature and rain");
+    for caption in ["Air temperature at noon, K", "rain, mm", "day, d", "station"] {
+        assert!(figures.contains(caption), "{caption}");
+    }
+}
+
+#[test]
+fn what_is_scaled_is_scaled_back() {
+    let project = Project::new(
+        "
+  read: { uses: data/read, inputs: { file: { path: x.csv } }, with: { variables: {
+    x: { units: m }, y: { units: degC, dtype: f32 }, n: { dtype: i32 } } } }
+  scale:
+    uses: data/normalize
+    matrix: { method: [standard, range] }
+    inputs: { data: read.data }
+    with: { method: \"${{ matrix.method }}\" }
+  back:
+    uses: data/normalize
+    inputs: { data: scale.data, statistics: scale.statistics }
+    with: { inverse: true }
+",
+    );
+    // One value is missing; a constant has no deviation to divide by.
+    let row = |i: i32| match i {
+        7 => ",-3.25,7".to_owned(),
+        _ => format!("{},-3.25,{i}", f64::from(i * i) / 3.0 - 20.0),
+    };
+    let rows: Vec<String> = (0..50).map(row).collect();
+    project.write("x.csv", &format!("x,y,n\n{}\n", rows.join("\n")));
+    let run = project.run(&[]);
+    assert_eq!(run.counts()[0], 5, "{:?}", run.last());
+    let open = |node: &str| {
+        let store = project.store();
+        let nodes = store.nodes(&store.runs().unwrap()[0].start.id).unwrap();
+        let node = nodes.iter().find(|n| n.name == node).unwrap();
+        let digest = node.outputs.iter().find(|output| output.port == "data").unwrap().digest;
+        Dataset::open(store.artifact_path(&digest).unwrap()).unwrap()
+    };
+    let read = open("read");
+    for method in ["standard", "range"] {
+        let scaled = open(&format!("scale[method={method}]")).statistics("x").unwrap();
+        let (low, high) = if method == "range" { (scaled.min, scaled.max) } else { (scaled.mean, scaled.std) };
+        assert!(low.abs() < 1e-12 && (high - 1.0).abs() < 1e-12, "{scaled:?}");
+        let back = open(&format!("back[method={method}]"));
+        assert_eq!(back.variables(), read.variables());
+        assert_eq!(back.read::<i32>("n").unwrap(), read.read::<i32>("n").unwrap());
+        assert_eq!(back.read::<f32>("y").unwrap(), read.read::<f32>("y").unwrap());
+        let pairs: Vec<(f64, f64)> =
+            back.read::<f64>("x").unwrap().into_iter().zip(read.read::<f64>("x").unwrap()).collect();
+        assert!(pairs[7].0.is_nan() && pairs[7].1.is_nan());
+        for (found, expected) in pairs.into_iter().filter(|(_, expected)| !expected.is_nan()) {
+            assert!((found - expected).abs() <= 4.0 * f64::EPSILON * 800.0, "{method}: {found} {expected}");
+        }
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import scipy.io
 import xarray as xr
+import zarr
 
 folder = Path(sys.argv[1])
 height = (np.arange(60, dtype="f4") / 7).reshape(3, 4, 5)
@@ -27,6 +28,9 @@ eighths = data.assign(height=(np.round(data["height"] * 4) / 4).assign_attrs(dat
 
 data.to_zarr(folder / "zarr3")
 data.to_zarr(folder / "zarr3-chunks", encoding={"height": {"chunks": (2, 3, 2)}}, consolidated=False)
+blosc = zarr.codecs.BloscCodec(cname="zstd", shuffle="bitshuffle")
+data.to_zarr(folder / "zarr3-blosc", encoding={"height": {"chunks": (2, 3, 2), "compressors": blosc}})
+data.to_zarr(folder / "zarr2-blosc", zarr_format=2)
 data.to_zarr(folder / "zarr2", zarr_format=2, encoding={name: {"compressors": None} for name in data.variables})
 for form in ["NETCDF3_CLASSIC", "NETCDF3_64BIT"]:
     for engine in ["scipy", "netcdf4"]:
@@ -35,6 +39,8 @@ data.to_netcdf(folder / "cdf5.nc", format="NETCDF3_64BIT_DATA", engine="netcdf4"
 data.to_netcdf(folder / "growing.nc", format="NETCDF3_CLASSIC", engine="netcdf4", unlimited_dims=["sample"])
 eighths.to_netcdf(folder / "packed.nc", format="NETCDF3_CLASSIC", engine="scipy", encoding=packed)
 data.to_netcdf(folder / "netcdf4.nc", format="NETCDF4", engine="netcdf4")
+zlib = {"zlib": True, "shuffle": True, "fletcher32": True, "chunksizes": (2, 3, 2)}
+data.to_netcdf(folder / "zlib.nc", format="NETCDF4", engine="netcdf4", encoding={"height": zlib})
 arrays = {name: data[name].values for name in data.variables}
 np.savez(folder / "stored", **arrays)
 np.savez_compressed(folder / "deflated.npz", **arrays)

@@ -1,12 +1,43 @@
 //! How fast datasets are written, identified and read: `cargo run --release -p flow-artifact --example throughput`.
 //!
 //! 256 MB of `f32` in 64 rows; the best of five. Files are in the page cache: this measures the code, not a disk.
+//!
+//! With the path of a file of another program (`-- data.nc`): reads all its values, and prints elapsed and CPU seconds
+//! as a list, for `benches/data`.
 
 use std::time::Instant;
 
-use flow_artifact::{Dataset, DatasetWriter, Kind, Variable, digest};
+use flow_artifact::import::Import;
+use flow_artifact::{Dataset, DatasetWriter, Kind, Values, Variable, digest};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    match std::env::args().nth(1) {
+        Some(path) => import(&path),
+        None => own_format(),
+    }
+}
+
+/// All values of a file, in memory.
+fn import(path: &str) -> Result<(), Box<dyn std::error::Error>> {
+    let start = Instant::now();
+    let mut import = Import::open(path)?;
+    let all: Vec<usize> = (0..import.arrays().len()).collect();
+    let mut values: Vec<Values> = Vec::new();
+    import.read(&all, &mut |_, piece| {
+        values.push(piece);
+        Ok(())
+    })?;
+    let elapsed = start.elapsed().as_secs_f64();
+    assert!(values.iter().map(Values::len).sum::<usize>() > 0, "there are no values in {path}");
+    // User and system time, in hundredths of seconds: the fourteenth and fifteenth field of this file.
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let fields = stat.rsplit(") ").next().unwrap_or_default().split(' ').skip(11).take(2);
+    let ticks: f64 = fields.filter_map(|field| field.parse::<f64>().ok()).sum();
+    println!("[{elapsed}, {}]", ticks / 100.0);
+    Ok(())
+}
+
+fn own_format() -> Result<(), Box<dyn std::error::Error>> {
     let folder = std::env::temp_dir().join(format!("flow-throughput-{}", std::process::id()));
     let (rows, row) = (64, 1_000_000);
     let values: Vec<f32> = (0..rows * row).map(|i| i as f32).collect();

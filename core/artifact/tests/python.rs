@@ -138,7 +138,7 @@ fn what_python_writes_is_read() {
     let mut names: Vec<_> =
         std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
     names.sort();
-    assert_eq!(names.len(), 15);
+    assert_eq!(names.len(), 18);
     for path in names {
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         let to = path.with_extension("imported");

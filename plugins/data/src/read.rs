@@ -57,7 +57,7 @@ pub fn read(
     let arrays = import.arrays();
     let all: BTreeMap<String, Wanted> = match wanted {
         Some(wanted) => wanted.clone(),
-        None => arrays.iter().map(|found| (found.variable.name.clone(), Wanted::all_of(found))).collect(),
+        None => everything(&arrays)?,
     };
     check_dims(&arrays, dims)?;
     let (mut places, mut plans) = (Vec::new(), Vec::new());
@@ -86,8 +86,13 @@ pub fn read(
     let mut bytes = 0;
     let read = import.read(&once, &mut |at, values| {
         bytes += (values.len() * values.dtype().size()) as u64;
+        let mut values = Some(values);
+        let last = places.iter().rposition(|place| *place == at);
         for (number, plan) in plans.iter().enumerate().filter(|(number, _)| places[*number] == at) {
-            let step = plan.convert(values.clone(), done[number]).and_then(|values| {
+            // What is read under one name only is not copied.
+            let own = if Some(number) == last { values.take() } else { values.clone() };
+            let Some(own) = own else { continue };
+            let step = plan.convert(own, done[number]).and_then(|values| {
                 done[number] += values.len();
                 columns.push(number, &values)?;
                 progress(bytes, total)
@@ -107,10 +112,39 @@ pub fn read(
     Ok(variables)
 }
 
-impl Wanted {
-    fn all_of(found: &Found) -> Self {
-        Self { from: found.variable.name.clone(), ..Self::default() }
+/// All arrays, under names that a dataset can have.
+fn everything(arrays: &[Found]) -> Result<BTreeMap<String, Wanted>> {
+    let mut all = BTreeMap::<String, Wanted>::new();
+    for found in arrays {
+        let from = found.variable.name.clone();
+        let name = fitting(&from);
+        if let Some(other) = all.get(&name) {
+            return Err(Error::data(format!(
+                "variables `{}` and `{from}` would both be called `{name}`; choose names with `variables`",
+                other.from
+            )));
+        }
+        all.insert(name, Wanted { from, ..Wanted::default() });
     }
+    Ok(all)
+}
+
+/// The name itself, or one like it of letters, digits, `_` and `-`: `T2 (noon)` becomes `T2_noon`.
+fn fitting(name: &str) -> String {
+    if is_fitting(name) {
+        return name.to_owned();
+    }
+    let words = name.split(|c: char| !allowed(c) || c == '_').filter(|word| !word.is_empty());
+    let joined = words.collect::<Vec<_>>().join("_");
+    if joined.is_empty() { "unnamed".to_owned() } else { joined }
+}
+
+fn allowed(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_' || c == '-'
+}
+
+fn is_fitting(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with("__") && name.chars().all(allowed)
 }
 
 /// Says so when a dimension is to be renamed that no array has.
@@ -128,6 +162,14 @@ fn check_dims(arrays: &[Found], dims: &BTreeMap<String, String>) -> Result<()> {
 
 fn plan(name: &str, wanted: Wanted, found: &Found, dims: &BTreeMap<String, String>) -> Result<Plan> {
     let from = &found.variable.name;
+    if !is_fitting(name) {
+        return Err(Error::data(format!(
+            "`{name}` cannot be the name of a variable, which consists of letters, digits, `_` and `-`; say where it \
+             comes from, `{}: {{ from: \"{}\" }}`",
+            fitting(name),
+            wanted.from
+        )));
+    }
     if let Some(problem) = &found.problem {
         return Err(Error::data(format!(
             "variable `{from}` is an array {problem}; choose others with `variables`"

@@ -2,14 +2,15 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::alloc::{GlobalAlloc, Layout, System};
+mod counting;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
+
+use counting::{alone, most_held};
 
 use flow_data::cut::{Part, Places, cut};
 use flow_data::normalize::{Method, apply, fit};
@@ -17,37 +18,6 @@ use flow_data::read::read;
 use flow_data::split::{By, split};
 use flow_plugin::artifact::Dataset;
 use flow_plugin::artifact::export::{write_columns_parquet, write_netcdf};
-
-/// Counts the bytes that are allocated, and the most there have been.
-struct Counting;
-
-static HELD: AtomicUsize = AtomicUsize::new(0);
-static MOST: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call goes to the system's allocator as it is.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        MOST.fetch_max(HELD.fetch_add(layout.size(), Relaxed) + layout.size(), Relaxed);
-        // SAFETY: as the caller promises.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        HELD.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: as the caller promises.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// The bytes of all tests are counted together: one at a time.
-static ALONE: Mutex<()> = Mutex::new(());
-
-fn alone() -> MutexGuard<'static, ()> {
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// An `.npy` file of samples with 2048 numbers, written without holding it.
 fn write_samples(path: &Path, samples: usize) {
@@ -67,10 +37,9 @@ fn write_samples(path: &Path, samples: usize) {
 fn pass(folder: &Path, samples: usize) -> Vec<(&'static str, usize, f64)> {
     let mut steps = Vec::new();
     let mut step = |name: &'static str, work: &mut dyn FnMut()| {
-        MOST.store(HELD.load(Relaxed), Relaxed);
-        let (before, start) = (HELD.load(Relaxed), Instant::now());
-        work();
-        steps.push((name, MOST.load(Relaxed) - before, start.elapsed().as_secs_f64()));
+        let start = Instant::now();
+        let most = most_held(work);
+        steps.push((name, most, start.elapsed().as_secs_f64()));
     };
     let path = |name: &str| folder.join(name);
     write_samples(&path("data.npy"), samples);
@@ -127,14 +96,13 @@ fn tables_are_read_and_written_in_parts() {
     drop(file);
     // 32 MB as a dataset.
     for (from, to) in [("table.csv", "one"), ("table.parquet", "two")] {
-        MOST.store(HELD.load(Relaxed), Relaxed);
-        let before = HELD.load(Relaxed);
-        read(&path(from), None, &BTreeMap::new(), &path(to), &mut |_, _| Ok(())).unwrap();
-        let data = Dataset::open(path(to)).unwrap();
-        assert_eq!(data.dim("row"), Some(rows));
-        assert_eq!(data.read_rows::<i64>("id", rows - 1..rows).unwrap(), [rows as i64 - 1]);
-        write_columns_parquet(&data, &path("table.parquet")).unwrap();
-        let most = MOST.load(Relaxed) - before;
+        let most = most_held(&mut || {
+            read(&path(from), None, &BTreeMap::new(), &path(to), &mut |_, _| Ok(())).unwrap();
+            let data = Dataset::open(path(to)).unwrap();
+            assert_eq!(data.dim("row"), Some(rows));
+            assert_eq!(data.read_rows::<i64>("id", rows - 1..rows).unwrap(), [rows as i64 - 1]);
+            write_columns_parquet(&data, &path("table.parquet")).unwrap();
+        });
         assert!(most < 24 << 20, "{from} held {} MiB", most >> 20);
     }
 }

@@ -43,6 +43,10 @@ pub fn write_columns_csv(dataset: &Dataset, path: &Path) -> Result<()> {
                 }
                 cell(&mut line, column, row);
             }
+            // A line without anything is no row to those who read it.
+            if line.is_empty() {
+                line.push_str("NaN");
+            }
             writeln!(file, "{line}").map_err(Error::io("write", path))?;
         }
     }

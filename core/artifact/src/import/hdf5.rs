@@ -2,7 +2,7 @@
 //!
 //! Datasets of groups inside the root group are called by their path, `group/name`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,7 +15,8 @@ use serde_json::Value;
 
 use super::netcdf::json;
 use super::numbers::{Numbers, Type};
-use super::rows::{Packing, Sink, Source};
+use super::filters::{self, Filters};
+use super::rows::{LARGEST, Packing, Sink, Source};
 use super::{Attributes, Error, Form, Opened, Result};
 
 /// Groups deeper than this are not looked into.
@@ -28,11 +29,12 @@ const BOOKKEEPING: [&str; 6] =
 /// How a scale begins that stands for a dimension without values of its own.
 const NO_VARIABLE: &str = "This is a netCDF dimension but not a netCDF variable";
 
+/// So many bytes of rows are read together, if a row of chunks is not more: the more, the more chunks are unpacked
+/// side by side.
+const TOGETHER: usize = 32 << 20;
+
 /// Chunks that are kept unpacked, in bytes.
 const CACHE: usize = 64 << 20;
-
-/// The most bytes that are read at once, whatever the file says: for MATLAB's arrays, which are turned round.
-const LARGEST: usize = 2 << 30;
 
 /// An open file.
 struct Hierarchy {
@@ -45,11 +47,17 @@ struct Hierarchy {
 pub(super) fn open(path: &Path) -> Result<Opened> {
     let failed = failed(path);
     let storage = FileStorage::open(path).map_err(&failed)?;
-    let options = OpenOptions::default().with_chunk_cache_bytes(CACHE).with_max_read_bytes(LARGEST);
+    let filters = Filters::default();
+    let options = OpenOptions::default()
+        .with_filter_registry(filters.registry())
+        .with_chunk_cache_bytes(CACHE)
+        .with_max_chunk_bytes(LARGEST)
+        .with_max_read_bytes(LARGEST);
     let file = Hdf5File::from_storage_with_options(Arc::new(storage), options).map_err(&failed)?;
     let root = file.root_group().map_err(&failed)?;
     let mut found = Vec::new();
-    walk(&root, "", 0, &mut found).map_err(&failed)?;
+    walk(&root, "", 0, &mut HashSet::from([root.address()]), &mut found).map_err(&failed)?;
+    found.iter().for_each(|(_, data, _)| filters.expect(data));
     let scales: HashMap<u64, &str> =
         found.iter().map(|(name, data, _)| (data.address(), name.as_str())).collect();
     let (mut sources, mut kept) = (Vec::new(), Vec::new());
@@ -79,6 +87,7 @@ fn walk(
     group: &Group,
     prefix: &str,
     depth: usize,
+    seen: &mut HashSet<u64>,
     found: &mut Vec<(String, Dataset, Group)>,
 ) -> Result<(), hdf5_reader::error::Error> {
     let (groups, datasets) = group.members()?;
@@ -88,8 +97,10 @@ fn walk(
     for inner in groups {
         let name = leaf(inner.name()).to_owned();
         // Where MATLAB keeps the cells of arrays of cells.
-        if depth < DEEPEST && !(name.starts_with('#') && name.ends_with('#')) {
-            walk(&inner, &format!("{prefix}{name}/"), depth + 1, found)?;
+        let of_matlab = name.starts_with('#') && name.ends_with('#');
+        // A group may have several names, one of them inside itself.
+        if depth < DEEPEST && !of_matlab && seen.insert(inner.address()) {
+            walk(&inner, &format!("{prefix}{name}/"), depth + 1, seen, found)?;
         }
     }
     Ok(())
@@ -245,7 +256,13 @@ fn describe(of: &Datatype) -> &'static str {
 
 /// The bytes of one number as they are in the file.
 #[derive(Clone, Copy)]
+#[repr(transparent)]
 struct Raw<const N: usize>([u8; N]);
+
+// SAFETY: it is an array of bytes and nothing else.
+unsafe impl<const N: usize> bytemuck::Zeroable for Raw<N> {}
+// SAFETY: the same.
+unsafe impl<const N: usize> bytemuck::Pod for Raw<N> {}
 
 impl<const N: usize> H5Type for Raw<N> {
     fn hdf5_type() -> Datatype {
@@ -263,6 +280,19 @@ impl<const N: usize> H5Type for Raw<N> {
     fn element_size(_: &Datatype) -> usize {
         N
     }
+
+    fn decode_vec(
+        raw: &[u8],
+        _: &Datatype,
+        count: usize,
+    ) -> Option<Result<Vec<Self>, hdf5_reader::error::Error>> {
+        let raw = raw.get(..count.checked_mul(N)?)?;
+        Some(Ok(bytemuck::cast_slice(raw).to_vec()))
+    }
+
+    fn native_copy_compatible(of: &Datatype) -> bool {
+        numbers(of).is_some_and(|numbers| numbers.size() == N)
+    }
 }
 
 impl Form for Hierarchy {
@@ -279,21 +309,21 @@ impl Form for Hierarchy {
 impl Hierarchy {
     fn read_sized<const N: usize>(&self, at: usize, source: &Source, to: Sink<'_>) -> Result<()> {
         let data = &self.datasets[at];
-        let failed = |error| super::hdf5::failed(&source.path)(error);
-        let bytes =
-            |values: Vec<Raw<N>>| values.into_iter().flat_map(|Raw(bytes)| bytes).collect::<Vec<u8>>();
+        let failed = |error| match filters::problem(&error) {
+            Some(problem) => source.invalid(&problem),
+            None => failed(&source.path)(error),
+        };
         if source.shape.contains(&0) {
             return Ok(());
         }
         if self.turned[at] || source.shape.is_empty() {
-            let all = data.read_array::<Raw<N>>().map_err(failed)?;
-            let all = bytes(all.into_raw_vec_and_offset().0);
-            return source.stream_from(&all[..], self.turned[at], to);
+            let all = data.read_array::<Raw<N>>().map_err(failed)?.into_raw_vec_and_offset().0;
+            return source.stream_from(bytemuck::cast_slice::<_, u8>(&all), self.turned[at], to);
         }
         let row = source.row_bytes()?.max(1);
         // Whole chunks, so that few are unpacked twice.
         let chunk = data.chunks().and_then(|chunk| chunk.first().copied()).unwrap_or(1).max(1) as usize;
-        let fits = source.rows_at_once()?;
+        let fits = (TOGETHER / row).max(1);
         let at_once = if chunk <= fits { fits / chunk * chunk } else { chunk.min((CACHE / row).max(1)) };
         let mut done = 0;
         let next = |rows: usize| {
@@ -301,8 +331,8 @@ impl Hierarchy {
             let rest = source.shape.iter().skip(1);
             selections.extend(rest.map(|n| SliceInfoElem::Slice { start: 0, end: *n as u64, step: 1 }));
             done += rows as u64;
-            let part = data.read_slice::<Raw<N>>(&SliceInfo { selections }).map_err(failed)?;
-            Ok(bytes(part.into_raw_vec_and_offset().0))
+            let part = data.read_slice_parallel::<Raw<N>>(&SliceInfo { selections }).map_err(failed)?;
+            Ok(bytemuck::cast_slice(&part.into_raw_vec_and_offset().0).to_vec())
         };
         source.stream(at_once, next, to)
     }

@@ -2,13 +2,13 @@
 //!
 //! | form | what is read |
 //! | --- | --- |
-//! | Zarr v3 | groups of arrays: any chunks; codecs `bytes`, `gzip`, `zstd`, `crc32c`; with or without consolidated metadata |
-//! | Zarr v2 | the same: no compressor, `gzip`, `zlib` or `zstd` |
+//! | Zarr v3 | groups of arrays: any chunks; codecs `bytes`, `blosc`, `gzip`, `zstd`, `crc32c`; with or without consolidated metadata |
+//! | Zarr v2 | the same: no compressor, `blosc`, `gzip`, `lz4`, `zlib` or `zstd`; the filter `shuffle` |
 //! | NetCDF | the classic formats (CDF-1, CDF-2, CDF-5) with or without a growing dimension; packed variables are unpacked |
-//! | NetCDF-4, HDF5 | datasets of the root group: contiguous or in chunks; `deflate`, `shuffle`, `fletcher32`; names of dimensions from their scales |
+//! | NetCDF-4, HDF5 | datasets of all groups: contiguous or in chunks; HDF5's own filters, and Blosc, LZ4, LZF, zstd; names of dimensions from their scales |
 //! | `.npz`, `.npy` | numbers and booleans of any width and byte order |
 //! | `.mat` | MATLAB 5 to 7.2: full arrays of real numbers; of 7.3, which is HDF5, the same |
-//! | Parquet | columns of numbers and flags without nesting; uncompressed or Snappy |
+//! | Parquet | columns of numbers and flags without nesting; uncompressed, Snappy, gzip or zstd |
 //! | CSV | UTF-8, a line of names first, separated by `,`, `;` or tabs; columns of numbers, flags or moments (ISO 8601) |
 //!
 //! Element types become the nearest that a dataset has ([`DType`](crate::DType)) and holds them exactly: booleans
@@ -16,12 +16,16 @@
 //! `NAME_0`, `NAME_1`, … after the variable. Units that are not given are `1`. Of the attributes of a variable its
 //! units and long name stay; those of the whole stay, but for `history`, in which programs write the time.
 
+mod blosc;
+mod codec;
+mod filters;
 mod hdf5;
 mod matlab;
 mod moment;
 mod netcdf;
 mod npy;
 mod numbers;
+mod pages;
 mod parquet;
 mod rows;
 mod text;
@@ -216,10 +220,26 @@ fn open(path: &Path) -> Result<Opened> {
             _ => matlab::open(path),
         },
         start if is_text(start) => text::open(path),
-        _ => Err(Error::invalid(
-            path,
-            "is in none of the forms that are read: NetCDF, HDF5, .npz, .npy, Zarr, Parquet, .mat, CSV",
-        )),
+        start => Err(Error::invalid(path, other_form(start))),
+    }
+}
+
+/// What a file is that is not read, by its first bytes, as the end of a sentence.
+fn other_form(start: &[u8]) -> &'static str {
+    match start {
+        [b'I', b'I', b'*' | b'+', 0, ..] | [b'M', b'M', 0, b'*' | b'+', ..] => {
+            "is a TIFF, which is not read; make it NetCDF, `gdal_translate -of netCDF in.tif out.nc`"
+        }
+        [b'G', b'R', b'I', b'B', ..] => {
+            "is in GRIB, which is not read; make it NetCDF, in Python \
+             `xarray.open_dataset(path, engine=\"cfgrib\").to_netcdf(\"out.nc\")`"
+        }
+        [0x80, 2..=5, ..] => {
+            "is a pickle of Python, which is never read, since reading it runs what it says; write arrays with \
+             `numpy.savez(path, name=array)`"
+        }
+        [0x1f, 0x8b, ..] => "is packed with gzip as a whole; unpack it first, `gunzip` does",
+        _ => "is in none of the forms that are read: NetCDF, HDF5, .npz, .npy, Zarr, Parquet, .mat, CSV",
     }
 }
 

@@ -2,16 +2,18 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 use parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type as Physical};
-use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
+use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
 use parquet::data_type::DataType;
 use parquet::errors::ParquetError;
-use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader};
 use parquet::schema::types::Type as Column;
 
 use super::moment::SINCE;
 use super::numbers::{Numbers, Type};
+use super::pages::{self, Pages};
 use super::rows::{Packing, Sink, Source};
 use super::{Error, Form, Opened, Result};
 use crate::dataset::{DType, Values};
@@ -21,7 +23,8 @@ const ROWS: usize = 1 << 18;
 
 /// An open file.
 struct Table {
-    reader: SerializedFileReader<File>,
+    file: Arc<File>,
+    meta: ParquetMetaData,
     /// For each column: how many seconds one is, if it holds moments.
     seconds: Vec<Option<f64>>,
 }
@@ -29,12 +32,19 @@ struct Table {
 /// Reads the schema and what is known of the columns.
 pub(super) fn open(path: &Path) -> Result<Opened> {
     let file = File::open(path).map_err(Error::io("read", path))?;
-    let reader = SerializedFileReader::new(file)
-        .map_err(|error| Error::invalid(path, format!("is not a readable Parquet file: {error}")))?;
-    let meta = reader.metadata();
+    let size = file.metadata().map_err(Error::io("read", path))?.len();
+    let bad = |problem: &dyn std::fmt::Display| {
+        Error::invalid(path, format!("is not a readable Parquet file: {problem}"))
+    };
+    let meta = ParquetMetaDataReader::new().parse_and_finish(&file).map_err(|error| bad(&error))?;
     let rows = usize::try_from(meta.file_metadata().num_rows())
-        .map_err(|_| Error::invalid(path, "says that it has a negative number of rows"))?;
+        .map_err(|_| bad(&"it says that it has a negative number of rows"))?;
     let schema = meta.file_metadata().schema_descr();
+    for group in meta.row_groups() {
+        if group.num_columns() != schema.num_columns() || !group.columns().iter().all(|part| lies_within(part, size)) {
+            return Err(bad(&"a part of a column is said to be where none can be"));
+        }
+    }
     let (mut sources, mut seconds) = (Vec::new(), Vec::new());
     for at in 0..schema.num_columns() {
         let column = schema.column(at);
@@ -52,7 +62,13 @@ pub(super) fn open(path: &Path) -> Result<Opened> {
         } else if of.is_none() {
             Some(format!("{}, which a dataset cannot hold", describe(column.self_type())))
         } else {
-            None
+            let packed = meta.row_groups().iter().find_map(|group| pages::codec(group.column(at)).err());
+            packed.map(|codec| {
+                format!(
+                    "packed with {codec}, which is not read; write it with snappy, gzip, zstd or none, in pandas \
+                     `data.to_parquet(path, compression=\"zstd\")`"
+                )
+            })
         };
         let of = of.unwrap_or(Type::U8);
         let of = if optional && of != Type::F32 { Type::F64 } else { of };
@@ -69,7 +85,16 @@ pub(super) fn open(path: &Path) -> Result<Opened> {
         });
         seconds.push(unit);
     }
-    Ok(Opened { attributes: Vec::new(), sources, form: Box::new(Table { reader, seconds }) })
+    Ok(Opened { attributes: Vec::new(), sources, form: Box::new(Table { file: Arc::new(file), meta, seconds }) })
+}
+
+/// Whether a part of a column is at a place in a file of this size.
+fn lies_within(part: &ColumnChunkMetaData, size: u64) -> bool {
+    let begin = part.dictionary_page_offset().unwrap_or_else(|| part.data_page_offset());
+    let end = begin.checked_add(part.compressed_size());
+    begin >= 0
+        && part.compressed_size() >= 0
+        && end.and_then(|end| u64::try_from(end).ok()).is_some_and(|end| end <= size)
 }
 
 /// How many seconds one of a column of moments is.
@@ -119,21 +144,12 @@ fn describe(column: &Column) -> &'static str {
 
 impl Form for Table {
     fn read(&mut self, at: usize, source: &Source, to: Sink<'_>) -> Result<()> {
-        let failed = |error: ParquetError| {
-            let problem = format!("that cannot be read: {error}");
-            source.invalid(&match error {
-                ParquetError::NYI(_) | ParquetError::General(_) if problem.contains("Disabled feature") => {
-                    "packed in a way that is not read; write it with Snappy or without compression, in pandas \
-                     `data.to_parquet(path, compression=\"snappy\")`"
-                        .to_owned()
-                }
-                _ => problem,
-            })
-        };
-        for group in 0..self.reader.num_row_groups() {
-            let group = self.reader.get_row_group(group).map_err(failed)?;
+        let failed = |error: ParquetError| source.invalid(&format!("that cannot be read: {error}"));
+        for group in self.meta.row_groups() {
+            let rows = usize::try_from(group.num_rows()).unwrap_or(0);
+            let pages = Pages::new(self.file.clone(), group.column(at), rows).map_err(failed)?;
             let unsigned = source.numbers.of == Type::I64;
-            match group.get_column_reader(at).map_err(failed)? {
+            match get_column_reader(group.column(at).column_descr_ptr(), Box::new(pages)) {
                 ColumnReader::BoolColumnReader(mut column) => self.column(
                     at,
                     &mut column,

@@ -10,8 +10,8 @@ use crate::dataset::{DType, Values, Variable};
 /// So many bytes are held at once where the form leaves the choice.
 const PIECE: usize = 8 << 20;
 
-/// Arrays in Fortran order are turned round in memory up to this size.
-const LARGEST_FORTRAN: usize = 2 << 30;
+/// What has to be held whole may have so many bytes: a row, a chunk, an array in Fortran order.
+pub(super) const LARGEST: usize = 2 << 30;
 
 /// What is known of an array before its values are read.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ pub(super) struct Packing {
 pub(super) type Sink<'a> = &'a mut dyn FnMut(Values) -> Result<()>;
 
 impl Packing {
-    fn is_packed(self) -> bool {
+    pub(super) fn is_packed(self) -> bool {
         self.scale.is_some() || self.offset.is_some()
     }
 
@@ -101,6 +101,13 @@ impl Source {
             return Ok(());
         }
         let row_bytes = self.row_bytes()?;
+        if row_bytes > LARGEST {
+            return Err(self.invalid(&format!(
+                "with rows of {:.1} GiB along its first dimension, each of which would be held whole; up to 2 GiB are \
+                 read: give it another shape",
+                row_bytes as f64 / (1_u64 << 30) as f64
+            )));
+        }
         let mut left = self.shape.first().copied().unwrap_or(1);
         while left > 0 {
             let rows = left.min(at_once);
@@ -134,7 +141,7 @@ impl Source {
     /// All values in C order.
     pub(super) fn rest(&self, from: &mut impl Read, fortran: bool) -> Result<Vec<u8>> {
         let size = self.row_bytes()? * self.shape.first().copied().unwrap_or(1);
-        if fortran && size > LARGEST_FORTRAN {
+        if fortran && size > LARGEST {
             return Err(self.invalid(
                 "of more than 2 GiB in Fortran order, which cannot be read row by row; write it in C order, \
                  `numpy.save(path, numpy.ascontiguousarray(array))`",

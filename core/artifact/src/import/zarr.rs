@@ -1,18 +1,26 @@
 //! Zarr groups as other programs write them: version 3 and 2.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::Read as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use serde_json::{Map, Value};
 
+use super::codec::{Codec, unpack};
 use super::numbers::{Numbers, Type};
-use super::rows::{Packing, Sink, Source};
+use super::rows::{LARGEST, Packing, Sink, Source};
 use super::{Error, Form, Opened, Result};
+
+/// So many bytes of rows are handed over together, if a row of chunks is not more.
+const TOGETHER: usize = 32 << 20;
 
 /// Rows of chunks that have more bytes are read several times, a part each.
 const BAND: usize = 64 << 20;
+
+/// Chunks that are unpacked side by side, in bytes.
+const SIDE_BY_SIDE: usize = 256 << 20;
 
 /// How an array is cut up, and how its chunks are packed.
 struct Layout {
@@ -20,19 +28,10 @@ struct Layout {
     chunk: Vec<usize>,
     /// What stands before the numbers of a chunk in its name, and between them.
     key: (&'static str, String),
+    /// What was done to the bytes of a chunk, in the order in which to undo it.
     codecs: Vec<Codec>,
     /// One element: what chunks hold that are not there.
     fill: Vec<u8>,
-}
-
-/// What was done to the bytes of a chunk, in the order in which to undo it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Codec {
-    Gzip,
-    Zlib,
-    Zstd,
-    /// Four bytes behind the others.
-    Crc32c,
 }
 
 /// An open group.
@@ -74,9 +73,10 @@ pub(super) fn open(from: &Path) -> Result<Opened> {
 impl Form for Group {
     fn read(&mut self, at: usize, source: &Source, to: Sink<'_>) -> Result<()> {
         let layout = &self.0[at];
-        let band = layout.chunk.first().copied().unwrap_or(1);
-        // A row of chunks at once, so that none is unpacked twice, unless that is too much to hold.
-        let at_once = band.min((BAND / source.row_bytes()?.max(1)).max(1));
+        let (band, row) = (layout.chunk.first().copied().unwrap_or(1), source.row_bytes()?.max(1));
+        // Whole rows of chunks, so that none is unpacked twice, unless that is too much to hold.
+        let bands = (TOGETHER / row / band).max(1);
+        let at_once = (bands * band).min((BAND / row).max(1));
         let mut done = 0;
         let next = |rows: usize| {
             let bytes = layout.rows(source, done..done + rows)?;
@@ -141,10 +141,28 @@ fn source(
         packing: Packing {
             scale: number("scale_factor"),
             offset: number("add_offset"),
-            missing: number("_FillValue").or_else(|| number("missing_value")),
+            missing: number("_FillValue")
+                .or_else(|| text("_FillValue").and_then(|text| double_of_base64(&text)))
+                .or_else(|| number("missing_value")),
         },
         problem: None,
     }
+}
+
+/// A double as xarray writes it into an attribute: its eight bytes in base 64.
+fn double_of_base64(text: &str) -> Option<f64> {
+    let digit = |byte: u8| match byte {
+        b'A'..=b'Z' => Some(byte - b'A'),
+        b'a'..=b'z' => Some(byte - b'a' + 26),
+        b'0'..=b'9' => Some(byte - b'0' + 52),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        _ => None,
+    };
+    // Sixty-six bits, of which the last two are padding.
+    let digits = text.strip_suffix('=').filter(|digits| digits.len() == 11)?;
+    let bits = digits.bytes().try_fold(0_u128, |bits, byte| Some(bits << 6 | u128::from(digit(byte)?)))? >> 2;
+    Some(f64::from_le_bytes((bits as u64).to_be_bytes()))
 }
 
 /// An array, or the reason why it is not read, as the end of a sentence.
@@ -185,13 +203,20 @@ fn version_3(group: &Path, name: &str) -> Read {
                 big_endian = codec["configuration"]["endian"] == "big";
                 bytes = true;
             }
+            "blosc" => codecs.push(Codec::Blosc),
+            "crc32c" => codecs.push(Codec::Crc32c),
             "gzip" => codecs.push(Codec::Gzip),
             "zstd" => codecs.push(Codec::Zstd),
-            "crc32c" => codecs.push(Codec::Crc32c),
+            "sharding_indexed" => {
+                return other(
+                    "in shards, which are not read; write it without (`encoding: { …: { \"shards\": None } }` in xarray)"
+                        .to_owned(),
+                );
+            }
             name => {
                 return other(format!(
-                    "with the codec {name}, which is not read; zarr.codecs.ZstdCodec() and GzipCodec() are, and \
-                     no compression"
+                    "with the codec {name}, which is not read; those of zarr.codecs that are: BloscCodec(), \
+                     GzipCodec(), ZstdCodec(), and none"
                 ));
             }
         }
@@ -232,25 +257,39 @@ fn version_2(group: &Path, name: &str) -> Read {
     if document["order"] != "C" && shape.len() > 1 {
         return other("in Fortran order, which is not read".to_owned());
     }
-    if document["filters"].as_array().is_some_and(|filters| !filters.is_empty()) {
-        return other("with filters, which are not read".to_owned());
-    }
-    let codecs = match document["compressor"]["id"].as_str() {
+    let mut codecs = match document["compressor"]["id"].as_str() {
         None => Vec::new(),
+        Some("blosc") => vec![Codec::Blosc],
         Some("gzip") => vec![Codec::Gzip],
+        Some("lz4") => vec![Codec::Lz4],
         Some("zlib") => vec![Codec::Zlib],
         Some("zstd") => vec![Codec::Zstd],
         Some(name) => {
             return other(format!(
-                "compressed with {name}, which is not read; write Zarr v3 (`zarr_format=3`), or without compression \
-                 (`compressor: None` in xarray's `encoding`)"
+                "compressed with {name}, which is not read; those of numcodecs that are: Blosc(), GZip(), LZ4(), \
+                 Zlib(), Zstd(), and none (`compressors: None` in xarray's `encoding`)"
             ));
         }
     };
+    for filter in document["filters"].as_array().into_iter().flatten().rev() {
+        match (filter["id"].as_str().unwrap_or("?"), filter["elementsize"].as_u64()) {
+            ("shuffle", Some(size @ 1..=16)) => codecs.push(Codec::Shuffle(size as usize)),
+            (name, _) => {
+                return other(format!(
+                    "with the filter {name}, which is not read; write it without (`filters: None` in xarray's \
+                     `encoding`)"
+                ));
+            }
+        }
+    }
     let separator = document["dimension_separator"].as_str().unwrap_or(".").to_owned();
+    let filled = document["fill_value"].as_f64();
     let fill = fill(&document["fill_value"], numbers);
     let dims = names(&attributes["_ARRAY_DIMENSIONS"]);
-    let source = source(group, name.to_owned(), shape, numbers, dims, &attributes);
+    let mut source = source(group, name.to_owned(), shape, numbers, dims, &attributes);
+    // This version has no other place for what stands for no value; but zero is what libraries fill with unasked.
+    let packing = &mut source.packing;
+    packing.missing = packing.missing.or(filled.filter(|filled| *filled != 0.0 || packing.is_packed()));
     Layout { folder, chunk, key: ("", separator), codecs, fill }.checked(source)
 }
 
@@ -281,13 +320,24 @@ fn fill(value: &Value, numbers: Numbers) -> Vec<u8> {
 }
 
 impl Layout {
-    fn checked(self, source: Source) -> Read {
+    fn checked(self, mut source: Source) -> Read {
         source.row_bytes()?;
         let size = source.numbers.size();
-        let fits = self.chunk.len() == source.shape.len()
-            && !self.chunk.contains(&0)
-            && self.chunk.iter().try_fold(size, |all, n| all.checked_mul(*n)).is_some();
-        if fits { Ok(Ok((source, self))) } else { Err(source.invalid("with chunks of an impossible shape")) }
+        let bytes = self.chunk.iter().try_fold(size, |all, n| all.checked_mul(*n));
+        if self.chunk.len() != source.shape.len() || self.chunk.contains(&0) || bytes.is_none() {
+            return Err(source.invalid("with chunks of an impossible shape"));
+        }
+        if bytes.is_some_and(|bytes| bytes > LARGEST) {
+            source.problem =
+                Some("with chunks of more than 2 GiB, each of which would be held whole; write smaller ones".into());
+        }
+        Ok(Ok((source, self)))
+    }
+
+    /// So many chunks are unpacked at once.
+    fn side_by_side(&self, size: usize) -> usize {
+        let bytes = self.chunk.iter().product::<usize>() * size;
+        (SIDE_BY_SIDE / bytes.max(1)).clamp(1, rayon::current_num_threads())
     }
 
     /// Some rows of the array, from as many rows of chunks as they lie in.
@@ -297,22 +347,35 @@ impl Layout {
             return self.chunk(&[], size);
         }
         let mut bytes = vec![0; rows.len() * source.row_bytes()?];
-        // Positions of chunks along all axes but the first, counted like the digits of a clock.
-        let counts: Vec<usize> = shape.iter().zip(chunk).skip(1).map(|(n, c)| n.div_ceil(*c)).collect();
+        // Chunks are counted like the digits of a clock, the last axis first. There may be very many.
+        let bands = rows.start / chunk[0]..rows.end.div_ceil(chunk[0]);
+        let mut counts: Vec<usize> = shape.iter().zip(chunk).map(|(n, c)| n.div_ceil(*c)).collect();
+        counts[0] = bands.len();
+        let place = |number: usize| {
+            let mut place = vec![0; chunk.len()];
+            let mut rest = number;
+            for (axis, count) in counts.iter().enumerate().rev() {
+                place[axis] = rest % count;
+                rest /= count;
+            }
+            place[0] += bands.start;
+            place
+        };
         let mut extent = shape.clone();
         extent[0] = rows.len();
         let row_of_chunk: usize = chunk.iter().skip(1).product();
-        for band in rows.start / chunk[0]..rows.end.div_ceil(chunk[0]) {
-            let wanted_rows = rows.start.max(band * chunk[0])..rows.end.min((band + 1) * chunk[0]);
-            for number in 0..counts.iter().product::<usize>() {
-                let mut place = vec![band];
-                let mut rest = number;
-                for count in counts.iter().rev() {
-                    place.insert(1, rest % count);
-                    rest /= count;
-                }
-                let from = self.chunk(&place, size)?;
-                let from = &from[(wanted_rows.start - band * chunk[0]) * row_of_chunk * size..];
+        let (all, together) = (counts.iter().product::<usize>(), self.side_by_side(size));
+        for first in (0..all).step_by(together) {
+            let unpacked = (first..all.min(first + together)).into_par_iter().map(|number| -> Result<_> {
+                let place = place(number);
+                let bytes = self.chunk(&place, size)?;
+                Ok((place, bytes))
+            });
+            for (place, from) in unpacked.collect::<Result<Vec<_>>>()? {
+                // Of the first axis, only the rows that are wanted.
+                let first = place[0] * chunk[0];
+                let wanted_rows = rows.start.max(first)..rows.end.min(first + chunk[0]);
+                let from = &from[(wanted_rows.start - first) * row_of_chunk * size..];
                 let mut start: Vec<usize> = place.iter().zip(chunk).map(|(at, c)| at * c).collect();
                 start[0] = wanted_rows.start - rows.start;
                 let mut wanted: Vec<usize> =
@@ -335,15 +398,18 @@ impl Layout {
         }
         let path = self.folder.join(parts.join(separator));
         let size = self.chunk.iter().product::<usize>() * size;
-        let mut bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
+        // Packed values may be a little longer than they are, and have a checksum.
+        let limit = size + size / 8 + 4096;
+        let mut bytes = Vec::new();
+        match File::open(&path).and_then(|file| file.take(limit as u64).read_to_end(&mut bytes)) {
+            Ok(_) => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Ok(self.fill.iter().copied().cycle().take(size).collect());
             }
             Err(error) => return Err(Error::io("read", &path)(error)),
-        };
+        }
         for codec in &self.codecs {
-            bytes = unpack(*codec, &bytes, size).map_err(Error::io("read", &path))?;
+            bytes = unpack(*codec, &bytes, limit).map_err(Error::io("read", &path))?;
         }
         if bytes.len() == size {
             Ok(bytes)
@@ -351,25 +417,6 @@ impl Layout {
             Err(Error::invalid(&path, format!("holds {} bytes instead of {size}", bytes.len())))
         }
     }
-}
-
-/// At most `size` bytes and a few: a chunk that unpacks to more is damaged, or meant to fill the memory.
-fn unpack(codec: Codec, bytes: &[u8], size: usize) -> std::io::Result<Vec<u8>> {
-    let limit = size as u64 + 64;
-    let mut out = Vec::new();
-    match codec {
-        Codec::Gzip => flate2::read::MultiGzDecoder::new(bytes).take(limit).read_to_end(&mut out)?,
-        Codec::Zlib => flate2::read::ZlibDecoder::new(bytes).take(limit).read_to_end(&mut out)?,
-        Codec::Zstd => {
-            let decoder = ruzstd::decoding::StreamingDecoder::new(bytes).map_err(std::io::Error::other)?;
-            decoder.take(limit).read_to_end(&mut out)?
-        }
-        Codec::Crc32c => {
-            out.extend_from_slice(&bytes[..bytes.len().saturating_sub(4)]);
-            out.len()
-        }
-    };
-    Ok(out)
 }
 
 /// Copies a block from the start of `from` (of shape `chunk`) into `to` (of shape `extent`) at `start`.
@@ -382,8 +429,13 @@ fn lay(
     wanted: &[usize],
     size: usize,
 ) {
-    let last = wanted.len() - 1;
-    let run = wanted[last] * size;
+    // Axes that are whole on both sides lie in one run with the one before them.
+    let (mut last, mut unit) = (wanted.len() - 1, size);
+    while last > 0 && wanted[last] == chunk[last] && wanted[last] == extent[last] {
+        unit *= wanted[last];
+        last -= 1;
+    }
+    let run = wanted[last] * unit;
     for line in 0..wanted[..last].iter().product::<usize>() {
         let (mut rest, mut source, mut target) = (line, 0, start[last]);
         let (mut source_stride, mut target_stride) = (chunk[last], extent[last]);
@@ -395,6 +447,6 @@ fn lay(
             source_stride *= chunk[axis];
             target_stride *= extent[axis];
         }
-        to[target * size..target * size + run].copy_from_slice(&from[source * size..source * size + run]);
+        to[target * unit..target * unit + run].copy_from_slice(&from[source * unit..source * unit + run]);
     }
 }

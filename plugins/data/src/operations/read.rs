@@ -95,14 +95,14 @@ Connect a file, or a folder for Zarr; the form is found by content, not by name:
 | form | what is read |
 | --- | --- |
 | NetCDF | 3 (classic) and 4; fill values become NaN, packed values are unpacked |
-| HDF5 | arrays of numbers; those in groups are called `group/name` |
-| Zarr | folders, version 2 and 3; uncompressed, zstd, gzip or zlib |
+| HDF5 | arrays of numbers; `from` one in a group is `group/name` |
+| Zarr | folders, version 2 and 3; uncompressed, Blosc, zstd, gzip, zlib or LZ4 |
 | `.npz`, `.npy` | arrays of numbers and booleans; nothing is unpickled |
 | `.mat` | of MATLAB 5 to 7.3: full arrays of real numbers; vectors get one dimension, scalars none |
-| Parquet | columns of numbers, flags and moments |
+| Parquet | columns of numbers, flags and moments; uncompressed, Snappy, gzip or zstd |
 | CSV | separated by comma, semicolon or tab; columns of numbers, flags and moments (ISO 8601) |
 
-Booleans become `u8`, small integers `i32`, larger ones `i64`; moments of tables become seconds since 1970. Columns \
+Without `variables` all arrays are read; what cannot stand in a name becomes `_`. Booleans become `u8`, small integers `i32`, larger ones `i64`; moments of tables become seconds since 1970. Columns \
 and arrays of text are not read: they are an error when they are asked for. Columns of tables have the dimension \
 `row`; arrays whose dimensions have no names get `NAME_0`, `NAME_1`. Larger files than fit into memory are fine.
 
@@ -123,7 +123,7 @@ impl Operation for Read {
     fn spec(&self) -> Spec {
         Spec::new(
             "read",
-            1,
+            2,
             "Reads NetCDF, HDF5, Zarr, NumPy, MATLAB, Parquet and CSV files, and checks them.",
         )
         .doc(DOC)
