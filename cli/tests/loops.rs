@@ -374,3 +374,29 @@ fn names_in_the_condition_of_a_loop_are_checked_before_it_runs() {
     assert!(said.contains("`params` has no `traget`") && said.contains("did you mean `target`?"), "{said}");
     assert!(said.contains("w.yaml:11:42"), "{said}");
 }
+
+#[test]
+fn a_loop_over_what_is_known_later_is_known_later_itself() {
+    let stages = r#"
+  split:
+    uses: exec/run
+    with: { run: "mkdir ${{ outputs.parts }}; echo 1 > ${{ outputs.parts }}/a" }
+    outputs: { parts: folder }
+  part:
+    uses: exec/run
+    matrix: { part: { from: split.parts } }
+    inputs: { part: matrix.part }
+    with: { run: "cat ${{ inputs.part }} > ${{ outputs.text }}" }
+    outputs: { text: file }
+  start:
+    uses: demo/join
+    inputs: { parts: [part.text] }
+"#;
+    let after = LOOP.split_once("  learn:\n").unwrap().1;
+    let project = project(&format!("{stages}  learn:\n{after}"));
+    let later = |node: &str| (node.to_owned(), "unknown".to_owned(), false, "unknown until split".to_owned());
+    let plan = project.plan(&[]);
+    assert_eq!((plan.len(), &plan[3]), (7, &later("learn.score")), "{plan:?}");
+    let run = project.run(&[]);
+    assert_eq!((run.code, run.counts()), (Some(0), [11, 0, 0, 0]), "{:?}", run.executed());
+}

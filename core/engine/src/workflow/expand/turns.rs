@@ -68,6 +68,7 @@ impl Expander<'_> {
     fn turns(&mut self, number: usize, of: &LoopDecl) -> Looped {
         let frame = self.rows(&of.frame, None, None);
         let mut looped = Looped { frame, ..Looped::default() };
+        looped.unknown.extend(&looped.frame.unknown);
         let Some(most) = self.most(of) else {
             looped.frame.tainted = true;
             return looped;
@@ -75,7 +76,6 @@ impl Expander<'_> {
         if looped.frame.tainted {
             return looped;
         }
-        looped.unknown.extend(&looped.frame.unknown);
         let name: Rc<str> = Rc::from(ITERATION);
         for (outer, cell) in looped.frame.cells.iter().enumerate() {
             let mut previous = None;
