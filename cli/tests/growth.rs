@@ -238,3 +238,89 @@ fn a_list_that_is_gone_from_the_store_is_made_again() {
     let run = project.run(&[]);
     assert_eq!((run.executed(), run.counts()), (vec!["pick"], [1, 2, 0, 0]));
 }
+
+#[test]
+fn names_that_mean_nothing_are_found_before_anything_runs() {
+    let project = Project::new(
+        r#"
+  split:
+    uses: exec/run
+    with: { run: "mkdir ${{ outputs.parts }}" }
+    outputs: { parts: folder }
+  cell:
+    uses: exec/run
+    matrix: { part: { from: split.parts }, size: [1, 2] }
+    inputs: { part: matrix.prat }
+    when: "${{ matrix.sise > 1 }}"
+    with: { run: "wc ${{ inputs.part }} ${{ matrix.part.nmae }} > ${{ outputs.text }}", env: ["${{ matrix.szie }}"] }
+    outputs: { text: file }
+    publish: { text: "out/${{ matrix.part.stm }}-${{ seed }}.txt" }
+    resources: { cpus: "${{ min(matrix.size, parms.cpus) }}" }
+  next:
+    uses: demo/grep
+    inputs: { text: cell.text }
+    with: { contains: "${{ str(matrix.part.stem) + sr(matrix.size) }}" }
+  all:
+    uses: demo/count
+    needs: next
+    with: { to: 1 }
+"#,
+    );
+    let output = project.flow(&["plan", "w.yaml"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = text(&output.stderr);
+    for (place, expected, help) in [
+        ("w.yaml:12:21", "this stage has no axis `prat`", "did you mean `part`?"),
+        ("w.yaml:13:16", "`matrix` has no `sise`", "did you mean `size`?"),
+        ("w.yaml:14:45", "`matrix.part` has no `nmae`", "did you mean `name`?"),
+        ("w.yaml:14:100", "`matrix` has no `szie`", "did you mean `size`?"),
+        ("w.yaml:16:31", "`matrix.part` has no `stm`", "did you mean `stem`?"),
+        ("w.yaml:16:54", "`seed` has no value here", "this stage has no `seeds`"),
+        ("w.yaml:17:46", "`parms` is not known here", "did you mean `params`?"),
+        ("w.yaml:21:52", "there is no function `sr`", "did you mean `str`?"),
+    ] {
+        let found = said.split("error").find(|problem| problem.contains(place));
+        let found = found.unwrap_or_else(|| panic!("nothing at {place} ({expected}):\n{said}"));
+        assert!(found.contains(expected) && found.contains(help), "{place}: {expected}, {help}:\n{found}");
+    }
+    assert!(!project.path(".flow").exists());
+}
+
+#[test]
+fn what_all_depends_on_values_is_left_for_when_they_are_known() {
+    let project = Project::new(
+        r#"
+  pick:
+    uses: exec/run
+    with: { run: "echo '[{\"name\": \"a\", \"to\": 2}]' > ${{ outputs.cases }}" }
+    outputs: { cases: file }
+  count:
+    uses: demo/count
+    matrix: { case: { from: pick.cases } }
+    seeds: [1]
+    when: "${{ matrix.case.to > 1 and seed == 1 and matrix.case['name'] == 'a' }}"
+    with: { to: "${{ matrix.case.more if 'more' in matrix.case else matrix.case.to }}", step_ms: 0 }
+  twice:
+    uses: exec/run
+    inputs: { of: count.metrics }
+    with: { run: "cat ${{ inputs.of }} > ${{ outputs.text }}; : ${{ matrix.case.name }} ${{ seed }} ${{ resources.cpus }}" }
+    outputs: { text: file }
+"#,
+    );
+    let run = project.run(&[]);
+    assert_eq!((run.code, run.counts()), (Some(0), [3, 0, 0, 0]), "{}", run.stderr);
+}
+
+#[test]
+fn that_nodes_have_become_known_is_said_where_one_of_them_is_computed() {
+    let project = parts(&[("a.txt", "aa"), ("b.txt", "bb")]);
+    let lines = |args: &[&str]| {
+        let output = project.flow(&[&["run", "w.yaml"], args].concat());
+        let more = |line: &&str| line.trim_start().starts_with("more ");
+        text(&output.stdout).lines().filter(more).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(lines(&[]), ["   more  cell ×2, all ×1"]);
+    assert!(lines(&[]).is_empty(), "all is cached");
+    project.write("data/c.txt", "cc");
+    assert_eq!(lines(&["-j", "1"]), ["   more  cell ×3, all ×1"]);
+}

@@ -51,6 +51,7 @@ fn what_an_interrupted_run_did_not_try_is_counted_and_not_listed() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let of = |word: &str| rest.iter().filter(|line| line.contains(word)).count();
     assert_eq!([of("stopped  slow"), of("after"), of("last"), of("3 skipped")], [1, 0, 0, 1], "{rest:?}");
+    assert_eq!(of("stopping: what runs has ten seconds"), 1, "what a second one does is said: {rest:?}");
 }
 
 #[test]

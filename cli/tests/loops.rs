@@ -334,3 +334,69 @@ fn the_examples_of_the_how_to_run() {
     let table = active.flow(&["table", "active", "learn.score.metrics", "--metric", "width"]);
     assert_eq!(text(&table.stdout).lines().count(), 3, "{}", text(&table.stdout));
 }
+
+#[test]
+fn what_a_loop_carries_can_be_read_from_outside() {
+    let outside = r#"
+  kept:
+    uses: exec/run
+    inputs: { last: learn.carry.data, all: [learn.carry.data], history: { collect: learn.carry.data, over: [iteration] } }
+    with: { run: "cat ${{ inputs.last }} - ${{ inputs.all }} <<< -- > ${{ outputs.text }}; wc -l ${{ inputs.history }} >> ${{ outputs.text }}" }
+    outputs: { text: file }
+report: [learn.carry.data]
+"#;
+    let project = project(&format!("{LOOP}{}", outside.trim_start_matches('\n')));
+    let run = project.run(&[]);
+    assert_eq!(run.code, Some(0), "{} {:?}", run.stderr, run.events);
+    // After the last iteration it is what another one would have got: `extend` is there for that.
+    let said = project.output("kept", "text");
+    assert!(said.starts_with("1\n2\n4\n8\n--\n1\n2\n1\n2\n4\n1\n2\n4\n8\n"), "{said}");
+    assert!(run.executed().contains(&"learn.extend[iteration=3]"), "{:?}", run.executed());
+
+    project.write(
+        "w.yaml",
+        &std::fs::read_to_string(project.path("w.yaml"))
+            .unwrap()
+            .replace("last: learn.carry.data", "last: learn.carry.dat"),
+    );
+    let output = project.flow(&["plan", "w.yaml"]);
+    let said = text(&output.stderr);
+    assert!(said.contains("the loop carries no `dat`") && said.contains("did you mean `data`?"), "{said}");
+    assert_eq!(said.matches("error").count(), 1, "{said}");
+}
+
+#[test]
+fn names_in_the_condition_of_a_loop_are_checked_before_it_runs() {
+    let project = project(&LOOP.replace("params.target", "params.traget"));
+    let output = project.flow(&["run", "w.yaml"]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("`params` has no `traget`") && said.contains("did you mean `target`?"), "{said}");
+    assert!(said.contains("w.yaml:11:42"), "{said}");
+}
+
+#[test]
+fn a_loop_over_what_is_known_later_is_known_later_itself() {
+    let stages = r#"
+  split:
+    uses: exec/run
+    with: { run: "mkdir ${{ outputs.parts }}; echo 1 > ${{ outputs.parts }}/a" }
+    outputs: { parts: folder }
+  part:
+    uses: exec/run
+    matrix: { part: { from: split.parts } }
+    inputs: { part: matrix.part }
+    with: { run: "cat ${{ inputs.part }} > ${{ outputs.text }}" }
+    outputs: { text: file }
+  start:
+    uses: demo/join
+    inputs: { parts: [part.text] }
+"#;
+    let after = LOOP.split_once("  learn:\n").unwrap().1;
+    let project = project(&format!("{stages}  learn:\n{after}"));
+    let later = |node: &str| (node.to_owned(), "unknown".to_owned(), false, "unknown until split".to_owned());
+    let plan = project.plan(&[]);
+    assert_eq!((plan.len(), &plan[3]), (7, &later("learn.score")), "{plan:?}");
+    let run = project.run(&[]);
+    assert_eq!((run.code, run.counts()), (Some(0), [11, 0, 0, 0]), "{:?}", run.executed());
+}

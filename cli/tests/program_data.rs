@@ -255,3 +255,54 @@ fn an_environment_is_used_and_counts_by_what_is_in_it() {
     project.write("w.yaml", &stages.replace("tools/.venv", "moved/.venv"));
     assert_eq!(project.run(&[]).executed(), [""; 0]);
 }
+
+#[test]
+fn a_file_outside_is_given_in_another_form() {
+    let project = Project::new("  wave: { uses: demo/wave, with: { cells: 8, times: 1 } }\n");
+    project.run(&[]);
+    for (to, form) in [("data.zarr", "zarr"), ("data.nc", "netcdf"), ("data.npz", "npz")] {
+        let got = project.flow(&["get", "w", "wave.wave", to, "--as", form]);
+        assert!(got.status.success(), "{}", common::text(&got.stderr));
+    }
+    let stages = |input: &str| {
+        project.stages(&format!(
+            "
+  use:
+    uses: exec/run
+    inputs: {{ data: {input} }}
+    with: {{ run: \"for f in ${{{{ inputs.data }}}}; do case $f in *.npz) head -c 2 $f;; *.nc) head -c 3 $f;; esac; done > ${{{{ outputs.n }}}}\" }}
+    outputs: {{ n: file }}
+"
+        ));
+    };
+    for (input, expected) in [
+        ("{ path: data.zarr, as: npz }", "PK"),
+        ("{ path: data.zarr, as: netcdf }", "CDF"),
+        ("{ path: data.nc, as: npz }", "PK"),
+        ("{ path: data.npz, as: netcdf }", "CDF"),
+        ("{ from: { path: data.nc }, as: npz }", "PK"),
+        ("{ path: \"data.n*\", as: npz }", "PKPK"),
+    ] {
+        stages(input);
+        let run = project.run(&[]);
+        assert_eq!(run.code, Some(0), "{input}: {} {:?}", run.stderr, run.events);
+        assert_eq!(project.output("use", "n"), expected, "{input}");
+    }
+    // The same data in another file are not computed again; another form is another command.
+    assert_eq!(project.run(&[]).counts(), [0, 1, 0, 0]);
+
+    project.write("data.txt", "not arrays: \"at all\n");
+    for (input, expected) in [
+        ("{ path: data.txt, as: npz }", "`data.txt` cannot be given as npz"),
+        ("{ path: data.nc, as: hdf }", "`hdf` is not a form of a dataset"),
+        ("{ path: data.nc, of: npz }", "an external input has no key `of`"),
+        ("{ path: data.np, as: npz }", "there is no file or folder `data.np`"),
+    ] {
+        stages(input);
+        let refused = project.flow(&["plan", "w.yaml"]);
+        let said = common::text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{said}");
+        assert!(said.contains(expected) && said.contains("w.yaml:7:"), "{input}: {said}");
+        assert_eq!(said.matches("error").count(), 1, "{said}");
+    }
+}

@@ -132,13 +132,18 @@ fn a_frozen_stage_keeps_its_last_result_and_says_so() {
     assert_eq!(project.output("end", "text"), "a b\n");
     let report = project.store().run_folder(run.events[0]["run"].as_str().unwrap()).join("report.html");
     assert!(std::fs::read_to_string(report).unwrap().contains("though params.contains"), "and in the report");
-    // With the new input known, the plan tells of it as well.
-    assert!(project.plan(&[])[1].3.contains("input data changed: text from start.text"));
+    // With the new input known, the plan tells of it as well, and so does the run.
+    let both = "though params.contains \"a\" → \"c\"; input data changed: text from start.text";
+    assert!(project.plan(&[])[1].3.contains(both), "{:?}", project.plan(&[]));
+    let again = project.run(&[]);
+    assert!(again.node("slow")["reason"].as_str().unwrap().contains(both), "{:?}", again.events);
+    assert_eq!(again.counts(), [0, 3, 0, 0]);
 
     // What it had is recorded as what it is: thawed, it is computed, and not taken for the new result.
     let store = project.store();
     let runs = store.runs().unwrap();
     let nodes = |run: usize| store.nodes(&runs[run].start.id).unwrap();
+    assert_eq!(nodes(1)[1].key, nodes(2)[1].key);
     assert_eq!((nodes(0)[1].key, &nodes(0)[1].params), (nodes(1)[1].key, &nodes(1)[1].params));
     assert_eq!(
         project.run(&["--frozen", "slow", "--until", "end"]).counts(),
@@ -236,4 +241,85 @@ fn nodes_that_become_known_later_follow_the_selection() {
         ["cell[part=a]", "cell[part=b]"]
     );
     assert_eq!(project.run(&["--frozen", "cell"]).executed(), ["other"]);
+}
+
+#[test]
+fn what_a_frozen_stage_would_read_and_run_is_compared_as_well() {
+    let project = Project::new("");
+    let stages = |frozen: &str| {
+        project.stages(&format!(
+            r#"
+  copy:
+    uses: exec/run
+    inputs: {{ table: {{ path: table.csv }} }}
+    with: {{ run: "sh script.sh < ${{{{ inputs.table }}}} > ${{{{ outputs.table }}}}" }}
+    outputs: {{ table: file }}
+    {frozen}
+"#
+        ));
+    };
+    stages("");
+    project.write("table.csv", "a,b");
+    project.write("script.sh", "cat");
+    assert_eq!(project.run(&[]).counts(), [1, 0, 0, 0]);
+    stages("frozen: true");
+    assert!(!text(&project.flow(&["run", "w.yaml"]).stdout).contains("though"), "nothing has changed");
+    project.write("table.csv", "a,c");
+    project.write("script.sh", "cat -n");
+    let run = project.run(&[]);
+    let reason = run.node("copy")["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("though input data changed: table from "), "{reason}");
+    assert!(reason.ends_with("; script.sh changed"), "{reason}");
+    assert_eq!(project.plan(&[])[0].3, reason);
+    assert_eq!((run.counts(), project.output("copy", "table").as_str()), ([0, 1, 0, 0], "a,b"));
+}
+
+/// What `flow show` and the like say to an earlier result: standard output, and standard error.
+fn said(project: &Project, args: &[&str]) -> (String, String) {
+    let output = project.flow(args);
+    assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+    (text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn results_that_the_latest_run_was_not_about_are_found_in_the_run_that_has_them() {
+    let project = Project::new(
+        "
+  start: { uses: demo/text, with: { text: hello } }
+  end:   { uses: demo/grep, inputs: { text: start.text }, with: { contains: h } }
+  sum:   { uses: demo/count, with: { to: 3, step_ms: 0 } }
+  bad:   { uses: demo/fail, needs: [sum] }
+",
+    );
+    let names = || project.store().runs().unwrap().into_iter().map(|run| run.start.id).collect::<Vec<_>>();
+    assert_eq!(project.run(&["--until", "end", "--until", "sum"]).code, Some(0));
+    assert_eq!(project.run(&["--until", "start"]).code, Some(0));
+    let [later, first] = names().try_into().unwrap();
+    let note = |what: &str| format!("`{what}` is of run {first}: run {later} is later, and has none\n");
+
+    let (shown, told) = said(&project, &["show", "w", "end"]);
+    assert!(shown.starts_with(&format!("end: succeeded in run {first}\n")), "{shown}");
+    assert_eq!(told, note("end"));
+    let (shown, told) = said(&project, &["show", "end.text"]);
+    assert!(shown.contains("made by    end.text"), "{shown}");
+    assert_eq!(told, note("end.text"));
+    let (_, told) = said(&project, &["get", "w", "end.text", "end.txt"]);
+    assert_eq!(told, format!("{}end.txt\n", note("end.text")));
+    assert_eq!(std::fs::read_to_string(project.path("end.txt")).unwrap(), "hello\n");
+    assert_eq!(said(&project, &["log", "w", "sum"]).1, note("sum"));
+    assert!(said(&project, &["table", "w", "sum.metrics"]).0.contains('6'));
+    // What the latest run has is of that one, and what none has is nowhere.
+    assert_eq!(said(&project, &["show", "w", "start"]).1, "");
+    let refused = message(&project, &["show", "w", "bad"]);
+    assert!(refused.contains(&format!("run {later} of `w` has no node `bad`")), "{refused}");
+    // A run that is named is meant alone.
+    let refused = message(&project, &["show", &later, "end"]);
+    assert!(refused.contains(&format!("run {later} of `w` has no node `end`")), "{refused}");
+
+    // A log is that of the latest attempt, whatever came of it.
+    assert_eq!(project.run(&["--until", "bad"]).code, Some(1));
+    assert_eq!(project.run(&["--until", "start"]).code, Some(0));
+    let (log, told) = said(&project, &["log", "w", "bad"]);
+    assert!(log.contains("failed"), "{log}");
+    assert!(told.contains("`bad` is of run ") && !told.contains(&first), "{told}");
 }

@@ -269,19 +269,146 @@ fn what_makes_no_sense_is_refused_with_a_suggestion() {
         let refused = refused(&project, &[&vary[..], &["--metric", metric]].concat());
         assert!(refused.contains(expected), "{metric}: {refused}");
     }
-    // Nodes that no trial can name beforehand.
-    let grown = study();
-    write(
-        &grown,
-        r#"
-  split: { uses: exec/run, with: { run: "mkdir ${{ outputs.parts }}; echo > ${{ outputs.parts }}/a" }, outputs: { parts: folder } }
-  score: { uses: demo/count, matrix: { part: { from: split.parts } }, inputs: { after: matrix.part }, with: { to: "${{ params.size }}" } }
-"#,
-    );
-    let said = refused(&grown, &[&vary[..], &metric].concat());
-    assert!(said.contains("the nodes of `score` are not known before it runs\nhelp: "), "{said}");
     // What numbers there are is known once a trial has ended.
     let output = project.flow(&[&["sweep", "w.yaml", "--metric", "score.metrics.summ"], &vary[..]].concat());
     let out = text(&output.stdout);
     assert!(out.contains("there is no number `summ` in score.metrics; did you mean `sum`?"), "{out}");
+}
+
+/// A number over nodes that an output decides about, and that other settings make others.
+const GROWING: &str = r#"
+  shared: { uses: exec/run, with: { run: "printf '[1, 2]' > ${{ outputs.list }}" }, outputs: { list: file } }
+  pick:
+    uses: exec/run
+    with: { run: "printf '[{\"name\": \"a\", \"to\": %d}, {\"name\": \"b\", \"to\": 3}]' ${{ params.size }} > ${{ outputs.cases }}" }
+    outputs: { cases: file }
+  each:
+    uses: demo/count
+    matrix: { of: { from: shared.list } }
+    with: { to: "${{ matrix.of }}", step_ms: 0 }
+  score:
+    uses: demo/count
+    matrix: { case: { from: pick.cases } }
+    needs: each
+    with: { to: "${{ matrix.case.to + params.more }}", step_ms: 0 }
+"#;
+
+#[test]
+fn nodes_that_become_known_only_in_a_trial_are_its_own() {
+    let project = study();
+    write(&project, GROWING);
+    let args = ["--vary", "size=4,5", "--vary", "more=0,1", "--method", "grid"];
+    let (said, code) = events(&project, &args);
+    assert_eq!(code, Some(0), "{said:?}");
+    let ended = trials(&said);
+    let values: Vec<Option<f64>> = ended.iter().map(|(_, value, _)| *value).collect();
+    // The means of the sums up to 4 and 3, 5 and 4, and so on.
+    assert_eq!(values, [Some(8.0), Some(12.5), Some(10.5), Some(15.5)]);
+    let store = project.store();
+    let run = &store.runs().unwrap()[0];
+    assert_eq!((run.start.workflow.as_str(), run.failed, run.skipped), ("w-sweep", 0, 0));
+    // `shared`, two of `pick` and `each`, and of `score` the case `a` up to 4, 5 and 6, the case `b` up to 3 and 4:
+    // the two up to 4 are one computation.
+    assert_eq!((store.nodes(&run.start.id).unwrap().len(), run.executed), (10, 9));
+
+    // The best trial is an ordinary run, and the same search again finds everything.
+    let best = said.last().unwrap();
+    assert_eq!((&best["best"], &best["value"]), (&Value::from(1), &Value::from(8.0)));
+    let run = project.run(&["--set", "size=4", "--set", "more=0"]);
+    assert_eq!(run.counts(), [0, 6, 0, 0]);
+    let again = trials(&events(&project, &args).0);
+    assert!(again.iter().all(|(_, value, computed)| value.is_some() && *computed == 0), "{again:?}");
+    // One node of a stage whose nodes are not known beforehand.
+    let output = project.flow(
+        &[&["sweep", "w.yaml", "--metric", "score[case=b].metrics.sum", "--format", "json"], &args[..]]
+            .concat(),
+    );
+    assert!(text(&output.stdout).contains("\"best\":1,"), "{}{}", text(&output.stdout), text(&output.stderr));
+}
+
+#[test]
+fn a_trial_whose_nodes_cannot_be_known_fails_alone() {
+    let project = study();
+    write(
+        &project,
+        r#"
+  pick:
+    uses: exec/run
+    with: { run: "case ${{ params.size }} in 1) echo '[1, 1]';; 2) echo '[]';; 3) false;; *) echo '[1, 2]';; esac > ${{ outputs.list }}" }
+    outputs: { list: file }
+  score:
+    uses: demo/count
+    matrix: { of: { from: pick.list } }
+    with: { to: "${{ matrix.of }}", step_ms: 0 }
+"#,
+    );
+    let (said, code) = events(&project, &["--vary", "size=1,2,3,4", "--method", "grid"]);
+    assert_eq!(code, Some(0), "{said:?}");
+    let ended =
+        |trial: u64| said.iter().find(|e| e["event"] == "trial_finished" && e["trial"] == trial).unwrap();
+    let error = |trial: u64| ended(trial)["error"].as_str().unwrap_or_default().to_owned();
+    assert!(error(1).contains("w.yaml:") && error(1).contains("`1` is in `pick.list` twice"), "{}", error(1));
+    assert!(error(2).ends_with("`score` is switched off: pick.list is empty"), "{}", error(2));
+    assert!(error(3).starts_with("pick[trial=3]: the command ended with exit status 1"), "{}", error(3));
+    assert_eq!((ended(4)["value"].as_f64(), &ended(4)["nodes"]), (Some(2.0), &Value::from(3)));
+    assert_eq!(said.last().unwrap()["failed"], 3);
+}
+
+#[test]
+fn of_a_loop_the_last_iteration_of_each_trial_counts() {
+    let project = study();
+    write(
+        &project,
+        r#"
+  start: { uses: demo/text, with: { text: "x\n" } }
+  learn:
+    repeat:
+      at_most: 5
+      until: "${{ size.metrics.sum >= params.size }}"
+      carry: { text: { first: start.text, then: grow.text } }
+      stages:
+        grow:
+          uses: exec/run
+          inputs: { of: carry.text }
+          with: { run: "cat ${{ inputs.of }} - <<< x > ${{ outputs.text }}" }
+          outputs: { text: file }
+        size:
+          uses: exec/run
+          inputs: { of: grow.text }
+          with: { run: "printf '{\"sum\": %d}' $(wc -l < ${{ inputs.of }}) > ${{ outputs.metrics }}" }
+          outputs: { metrics: metrics }
+"#,
+    );
+    let args = ["--vary", "size=3,4,9", "--method", "grid", "--format", "json"];
+    let output =
+        project.flow(&[&["sweep", "w.yaml", "--metric", "learn.size.metrics.sum"], &args[..]].concat());
+    let said: Vec<Value> =
+        text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let ended = said.iter().filter(|event| event["event"] == "trial_finished");
+    let mut ended: Vec<_> =
+        ended.map(|e| (e["trial"].as_u64(), e["value"].as_f64(), e["nodes"].as_u64())).collect();
+    ended.sort_by_key(|trial| trial.0);
+    // A line more an iteration; `start`, and two nodes an iteration; five at most.
+    let expected =
+        [(1, 3.0, 5), (2, 4.0, 7), (3, 6.0, 11)].map(|(t, value, n)| (Some(t), Some(value), Some(n)));
+    assert_eq!(ended, expected, "{said:?} {}", text(&output.stderr));
+}
+
+#[test]
+fn a_frozen_stage_is_that_of_the_workflow_in_every_trial() {
+    let project = study();
+    let stages = |frozen: &str| {
+        let stages = "
+  data:  { uses: demo/text, with: { text: \"a\" }, FROZEN }
+  score: { uses: demo/count, inputs: { after: data.text }, with: { to: \"${{ params.size }}\", step_ms: 0 } }
+";
+        write(&project, &stages.replace("FROZEN", frozen));
+    };
+    stages("frozen: false");
+    assert_eq!(project.run(&[]).code, Some(0));
+    stages("frozen: true");
+    let (said, code) = events(&project, &["--vary", "size=2,3", "--method", "grid"]);
+    assert_eq!(code, Some(0), "{said:?}");
+    let values: Vec<Option<f64>> = trials(&said).into_iter().map(|(_, value, _)| value).collect();
+    assert_eq!(values, [Some(3.0), Some(6.0)]);
 }

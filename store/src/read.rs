@@ -138,6 +138,21 @@ impl Store {
         Ok(query.query_map(params![workflow, limit], |row| row.get(0))?.collect::<Result<_, _>>()?)
     }
 
+    /// The latest run of a workflow that has a result of a node, or of a node of a stage; with `tried` also one in
+    /// which it did not come to a result.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn latest_run_with(&self, workflow: &str, node: &str, tried: bool) -> Result<Option<String>> {
+        let mut query = self.db.prepare_cached(
+            "SELECT r.name FROM runs r WHERE r.workflow = ?1 AND EXISTS (
+                 SELECT 1 FROM nodes n WHERE n.run = r.id AND (n.name = ?2 OR n.stage = ?2)
+                 AND (n.state = 'succeeded' OR ?3 AND n.state <> 'skipped')
+             ) ORDER BY r.id DESC LIMIT 1",
+        )?;
+        Ok(query.query_row(params![workflow, node, tried], |row| row.get(0)).optional()?)
+    }
+
     fn query_runs(&self, tail: &str, params: impl rusqlite::Params) -> Result<Vec<RunRecord>> {
         let mut query = self.db.prepare(&format!("SELECT {RUN_COLUMNS} FROM runs {tail}"))?;
         let rows = query.query_map(params, run_record)?;

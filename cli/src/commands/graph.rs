@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
@@ -10,7 +9,7 @@ use flow_engine::graph_view::{self, View};
 use flow_engine::growth;
 
 use super::Failure;
-use super::request::{self, Settings, StoreArgs};
+use super::request::{self, WorkflowArgs};
 
 /// Arguments of `flow graph`.
 #[derive(clap::Args)]
@@ -22,13 +21,8 @@ Examples:
   flow graph ccs --format mermaid                    a chart to paste into Markdown
   flow graph ccs --format dot | dot -Tpdf -o ccs.pdf")]
 pub(crate) struct Args {
-    /// The workflow: a file, or the name of one in workflows/
-    #[arg(value_name = "WORKFLOW")]
-    file: Option<PathBuf>,
     #[command(flatten)]
-    settings: Settings,
-    #[command(flatten)]
-    store: StoreArgs,
+    workflow: WorkflowArgs,
     /// How to show the graph
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -54,7 +48,7 @@ enum Format {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let loaded = request::load(args.file.as_ref(), &args.settings, &args.store)?;
+    let loaded = args.workflow.load()?;
     // What the store knows of outputs that decide about nodes. Drawing makes no store.
     let store = loaded.store.is_dir().then(|| request::open(&loaded.store)).transpose()?;
     let graph = match &store {

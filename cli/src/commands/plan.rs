@@ -1,7 +1,6 @@
 //! `flow plan`.
 
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use flow_engine::human::duration;
@@ -9,7 +8,7 @@ use flow_engine::plan::{self, Planned, State};
 use serde::Serialize;
 
 use super::Failure;
-use super::request::{self, SelectArgs, Settings, StoreArgs};
+use super::request::{self, SelectArgs, WorkflowArgs};
 use super::run::Format;
 use crate::render::text;
 
@@ -22,27 +21,23 @@ Examples:
   flow plan ccs --until train --force simulate  with the options of `flow run` that choose what runs
   flow plan ccs --format json                   one JSON object a line, for programs
 
-A node marked `?` is uncertain: it runs only if what it reads comes out different. One marked
+A node marked `?` is uncertain: it runs only if what it reads comes out different, or if a node
+that does needs a result of it which is gone from the store. One marked
 `frozen` is never computed: its last result is used. One marked `off` is switched off by a
 condition (`when`), or has nothing in it. One marked `later` is a stage of which further nodes
 become known when others have ended.")]
 pub(crate) struct Args {
-    /// The workflow: a file, or the name of one in workflows/
-    #[arg(value_name = "WORKFLOW")]
-    file: Option<PathBuf>,
     #[command(flatten)]
-    settings: Settings,
+    workflow: WorkflowArgs,
     #[command(flatten)]
     select: SelectArgs,
-    #[command(flatten)]
-    store: StoreArgs,
     /// For people, or for programs
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let loaded = request::load_selected(args.file.as_ref(), &args.settings, &args.store, &args.select)?;
+    let loaded = args.workflow.load_selected(&args.select)?;
     let store = request::open(&loaded.store)?;
     let plan = plan::plan(&loaded.graph, &loaded.catalog, &store).map_err(Failure::plan)?;
     let mut out = anstream::stdout().lock();
@@ -106,11 +101,11 @@ fn seconds(plan: &plan::Plan, certain: bool) -> f64 {
 
 pub(super) fn mark(node: &Planned) -> (&'static str, anstyle::Style) {
     match (node.state, node.certain) {
-        (State::Cached, _) => ("cached", text::GREEN),
+        (State::Cached, true) => ("cached", text::GREEN),
         (State::Frozen, _) => ("frozen", text::CYAN),
         (State::Off, _) => ("off", text::DIM),
         (State::Unknown, _) => ("later", text::YELLOW),
         (State::Run, true) => ("run", text::YELLOW),
-        (State::Run, false) => ("run ?", text::YELLOW),
+        (State::Run | State::Cached, false) => ("run ?", text::YELLOW),
     }
 }

@@ -1,7 +1,8 @@
 //! What people call things: workflows, runs, nodes, outputs, artifacts.
 //!
 //! A workflow means its latest succeeded run (or, while there is none, its latest). A node or output is
-//! looked up in that run, or in the run that is named instead of a workflow.
+//! looked up in that run, or in the run that is named instead of a workflow. Where the latest run of a workflow was
+//! about a part of it only, a node that it leaves out is that of the latest run which has a result of it.
 
 use std::path::Path;
 
@@ -11,6 +12,7 @@ use flow_store::{NodeRecord, OutputRecord, RunRecord, Store};
 use super::Failure;
 use super::request::StoreArgs;
 use super::runs;
+use crate::render::text::{DIM, RESET, clean};
 
 /// What a reference leads to.
 pub(crate) enum Target {
@@ -45,13 +47,14 @@ pub(crate) fn find(store: &Store, words: &[String]) -> Result<Target, Failure> {
             }
             // The workflow may be left out where the store has runs of one only.
             match only_run(store)? {
-                Some(run) => within(store, run, word),
+                Some(run) => in_workflow(store, run, word, false),
                 None => Err(unknown(store, word)?),
             }
         }
-        [run, word] => match run_named(store, run)? {
-            Some(run) => within(store, run, word),
-            None => Err(unknown(store, run)?),
+        [named, word] => match run_named(store, named)? {
+            Some(run) if run.start.id == *named => within(store, &run, word),
+            Some(run) => in_workflow(store, run, word, false),
+            None => Err(unknown(store, named)?),
         },
         _ => Err(Failure::request("expected a workflow or a run, and a node or an output of it")),
     }
@@ -65,13 +68,17 @@ pub(crate) fn latest_nodes(store: &Store, words: &[String]) -> Result<(RunRecord
         _ => return Err(Failure::request("expected a workflow or a run, and a node of it")),
     };
     let mut run = run?;
-    if words.first() != Some(&run.start.id)
-        && let Some(latest) = store.recent_runs(&run.start.workflow, 1).map_err(Failure::store)?.first()
-        && let Some(latest) = store.run(latest).map_err(Failure::store)?
-    {
-        run = latest;
-    }
-    match within(store, run, word)? {
+    let found = if words.first() == Some(&run.start.id) {
+        within(store, &run, word)?
+    } else {
+        if let Some(latest) = store.recent_runs(&run.start.workflow, 1).map_err(Failure::store)?.first()
+            && let Some(latest) = store.run(latest).map_err(Failure::store)?
+        {
+            run = latest;
+        }
+        in_workflow(store, run, word, true)?
+    };
+    match found {
         Target::Nodes(run, nodes) => Ok((run, nodes)),
         _ => Err(Failure::request(format_args!("`{word}` is an output, and outputs have no log"))
             .hint("name the node alone")),
@@ -157,18 +164,47 @@ fn digest(store: &Store, word: &str) -> Result<Option<Digest>, Failure> {
     }
 }
 
-fn within(store: &Store, run: RunRecord, word: &str) -> Result<Target, Failure> {
+/// A node or output of a workflow: in its latest run, or where that has none in the latest one that has a result
+/// (with `tried`, in which it was tried). Then it is said which.
+fn in_workflow(store: &Store, run: RunRecord, word: &str, tried: bool) -> Result<Target, Failure> {
+    let failure = match within(store, &run, word) {
+        Ok(found) => return Ok(found),
+        Err(failure) => failure,
+    };
+    let node = output_of(word).map(|(node, _)| node);
+    for name in std::iter::once(word).chain(node) {
+        let earlier = store.latest_run_with(&run.start.workflow, name, tried).map_err(Failure::store)?;
+        let Some(earlier) = earlier.filter(|earlier| *earlier != run.start.id) else { continue };
+        let Some(earlier) = store.run(&earlier).map_err(Failure::store)? else { continue };
+        if let Ok(found) = within(store, &earlier, word) {
+            anstream::eprintln!(
+                "{DIM}`{}` is of run {}: run {} is later, and has none{RESET}",
+                clean(word),
+                earlier.start.id,
+                run.start.id
+            );
+            return Ok(found);
+        }
+    }
+    Err(failure)
+}
+
+/// Takes a name apart at the last point that is not within brackets: values of axes may have points.
+fn output_of(word: &str) -> Option<(&str, &str)> {
+    let at = word.rfind('.').filter(|&at| !word[at..].contains(']'))?;
+    Some((&word[..at], &word[at + 1..]))
+}
+
+fn within(store: &Store, run: &RunRecord, word: &str) -> Result<Target, Failure> {
     let nodes = store.nodes(&run.start.id).map_err(Failure::store)?;
     let named = |name: &str| -> Vec<NodeRecord> {
         nodes.iter().filter(|node| node.name == name || node.stage == name).cloned().collect()
     };
     let found = named(word);
     if !found.is_empty() {
-        return Ok(Target::Nodes(run, found));
+        return Ok(Target::Nodes(run.clone(), found));
     }
-    // The last point that is not within brackets: values of axes may have points.
-    let point = word.rfind('.').filter(|&at| !word[at..].contains(']'));
-    if let Some((name, port)) = point.map(|at| (&word[..at], &word[at + 1..])) {
+    if let Some((name, port)) = output_of(word) {
         let found = named(name);
         let outputs: Vec<_> = found
             .iter()
@@ -177,7 +213,7 @@ fn within(store: &Store, run: RunRecord, word: &str) -> Result<Target, Failure> 
             .map(|(node, output)| (node.clone(), output.clone()))
             .collect();
         if !outputs.is_empty() {
-            return Ok(Target::Outputs(run, outputs));
+            return Ok(Target::Outputs(run.clone(), outputs));
         }
         if let Some(node) = found.first() {
             let ports: Vec<_> = node.outputs.iter().map(|output| output.port.clone()).collect();

@@ -34,6 +34,37 @@ pub(crate) struct Settings {
     pub(crate) cores: Option<usize>,
 }
 
+/// A workflow, with its settings and its store: what most commands are about.
+#[derive(clap::Args, Clone)]
+pub(crate) struct WorkflowArgs {
+    /// The workflow: a file, or the name of one in workflows/
+    #[arg(value_name = "WORKFLOW")]
+    pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+}
+
+impl WorkflowArgs {
+    /// The file that is meant, and what is asked for beside it.
+    pub(crate) fn options(&self) -> Result<(PathBuf, workflow::Options), Failure> {
+        options(self.file.as_ref(), &self.settings, &self.store)
+    }
+
+    /// Reads and checks it.
+    pub(crate) fn load(&self) -> Result<Loaded, Failure> {
+        load(self.file.as_ref(), &self.settings, &self.store)
+    }
+
+    /// The same, less what is not asked for.
+    pub(crate) fn load_selected(&self, select: &SelectArgs) -> Result<Loaded, Failure> {
+        let loaded = self.load()?;
+        let graph = loaded.graph.select(&select.selection()).map_err(Failure::unselectable)?;
+        Ok(Loaded { graph, ..loaded })
+    }
+}
+
 /// A number of things of which there is at least one.
 pub(crate) fn positive(text: &str) -> Result<usize, String> {
     match text.parse() {
@@ -50,8 +81,7 @@ pub(crate) struct Loaded {
     pub(crate) cores: usize,
 }
 
-/// The file that is meant, and what is asked for beside it.
-pub(crate) fn workflow(
+fn options(
     file: Option<&PathBuf>,
     settings: &Settings,
     store: &StoreArgs,
@@ -76,7 +106,7 @@ pub(crate) fn load(
     settings: &Settings,
     store: &StoreArgs,
 ) -> Result<Loaded, Failure> {
-    let (file, options) = workflow(file, settings, store)?;
+    let (file, options) = options(file, settings, store)?;
     let mut catalog = Catalog::new(crate::plugins::builtin());
     let graph = workflow::load(&file, &options, &mut catalog).map_err(Failure::workflow)?;
     let store = options.store.clone().unwrap_or_else(|| graph.root.join(".flow"));
@@ -138,18 +168,6 @@ impl SelectArgs {
         let Self { until, only, force, frozen } = self.clone();
         Selection { until, only, force, frozen }
     }
-}
-
-/// Reads and checks a workflow, and leaves out of it what is not asked for.
-pub(crate) fn load_selected(
-    file: Option<&PathBuf>,
-    settings: &Settings,
-    store: &StoreArgs,
-    select: &SelectArgs,
-) -> Result<Loaded, Failure> {
-    let loaded = load(file, settings, store)?;
-    let graph = loaded.graph.select(&select.selection()).map_err(Failure::unselectable)?;
-    Ok(Loaded { graph, ..loaded })
 }
 
 /// Opens a store, and creates it where there is none.

@@ -1,6 +1,5 @@
 //! `flow run`.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
@@ -8,7 +7,7 @@ use flow_engine::run::{self, Options};
 use flow_store::RunStatus;
 
 use super::Failure;
-use super::request::{self, SelectArgs, Settings, StoreArgs};
+use super::request::{self, SelectArgs, WorkflowArgs};
 use crate::render;
 
 /// Arguments of `flow run`.
@@ -31,13 +30,8 @@ Ctrl-C stops: running nodes have ten seconds to save a checkpoint. A second Ctrl
 
 Exit status: 0 done, 1 a node failed, 2 the request or the workflow was wrong, 130 interrupted.")]
 pub(crate) struct Args {
-    /// The workflow: a file, or the name of one in workflows/
-    #[arg(value_name = "WORKFLOW")]
-    file: Option<PathBuf>,
     #[command(flatten)]
-    settings: Settings,
-    #[command(flatten)]
-    store: StoreArgs,
+    workflow: WorkflowArgs,
     #[command(flatten)]
     select: SelectArgs,
     /// Start nothing more after a node has failed; those that run are finished
@@ -64,7 +58,7 @@ pub(crate) enum Format {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let loaded = request::load_selected(args.file.as_ref(), &args.settings, &args.store, &args.select)?;
+    let loaded = args.workflow.load_selected(&args.select)?;
     let store = request::open(&loaded.store)?;
     let worker = request::worker()?;
     let command = std::env::args().skip(1).collect::<Vec<_>>().join(" ");

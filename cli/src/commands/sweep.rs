@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::Failure;
 use super::plan::json as json_line;
-use super::request::{self, Settings, StoreArgs};
+use super::request::{self, WorkflowArgs};
 use super::run::Format;
 use crate::render::text::{self, BOLD, DIM, GREEN, RED, RESET, clean};
 use crate::render::{Detail, columns, renderer};
@@ -49,9 +49,6 @@ the nodes of a stage (seeds, say) the mean counts. Trials that run together are 
 
 Exit status: 0 done, 1 no trial succeeded, 2 the request or workflow was wrong, 130 interrupted.")]
 pub(crate) struct Args {
-    /// The workflow: a file, or the name of one in workflows/
-    #[arg(value_name = "WORKFLOW")]
-    file: Option<PathBuf>,
     /// Vary a parameter (width=16,32) or a stage's parameter (train.with.epochs=10..60); may be given again
     #[arg(long, value_name = "NAME=VALUES", required = true)]
     vary: Vec<String>,
@@ -77,9 +74,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value = "4", value_parser = request::positive)]
     batch: usize,
     #[command(flatten)]
-    settings: Settings,
-    #[command(flatten)]
-    store: StoreArgs,
+    workflow: WorkflowArgs,
     /// Write all trials to a file as CSV (`-`: print them in place of the table)
     #[arg(long, value_name = "FILE", conflicts_with = "format")]
     csv: Option<PathBuf>,
@@ -128,10 +123,11 @@ fn failure(error: Error) -> Failure {
 }
 
 fn options(args: &Args) -> Result<Options, Failure> {
+    let asked = &args.workflow;
     let unreadable = |error: sweep::Unreadable| Failure::request(error.message).hint(error.hint);
     let space: Vec<Dimension> =
         args.vary.iter().map(|text| Dimension::parse(text)).collect::<Result<_, _>>().map_err(unreadable)?;
-    for setting in &args.settings.set {
+    for setting in &asked.settings.set {
         let name = setting.split('=').next().unwrap_or_default();
         if space.iter().any(|dimension| dimension.name == name) {
             return Err(Failure::request(format_args!("`{name}` is set, and varied"))
@@ -146,7 +142,7 @@ fn options(args: &Args) -> Result<Options, Failure> {
     };
     let trials = args.trials.as_ref().map(|trials| trials.0.as_slice()).unwrap_or_default();
     let search = Search::new(space, method, trials, args.seed, args.batch).map_err(unreadable)?;
-    let (file, workflow) = request::workflow(args.file.as_ref(), &args.settings, &args.store)?;
+    let (file, workflow) = asked.options()?;
     let run = run::Options {
         cores: workflow.cores,
         worker: request::worker()?,
@@ -392,15 +388,16 @@ fn value(trial: &Trial) -> String {
 
 /// The run that is this trial.
 fn command(args: &Args, search: &Search, trial: &Trial) -> String {
+    let asked = &args.workflow;
     let mut words = vec!["flow".to_owned(), "run".to_owned()];
-    words.extend(args.file.iter().map(|file| file.display().to_string()));
+    words.extend(asked.file.iter().map(|file| file.display().to_string()));
     for (option, value) in [
-        ("--profile", args.settings.profile.clone()),
-        ("--store", args.store.store.as_ref().map(|store| store.display().to_string())),
+        ("--profile", asked.settings.profile.clone()),
+        ("--store", asked.store.store.as_ref().map(|store| store.display().to_string())),
     ] {
         words.extend(value.into_iter().flat_map(|value| [option.to_owned(), value]));
     }
-    words.extend(args.settings.set.iter().flat_map(|setting| ["--set".to_owned(), setting.clone()]));
+    words.extend(asked.settings.set.iter().flat_map(|setting| ["--set".to_owned(), setting.clone()]));
     words.extend(sweep::arguments(search, trial));
     words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
 }

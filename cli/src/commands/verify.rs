@@ -1,7 +1,6 @@
 //! `flow verify`.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use flow_engine::human::duration;
@@ -11,7 +10,7 @@ use serde_json::json;
 
 use super::Failure;
 use super::plan::json as json_line;
-use super::request::{self, Settings, StoreArgs};
+use super::request::{self, WorkflowArgs};
 use super::run::Format;
 use crate::render::text::{self, DIM, GREEN, RED, RESET, YELLOW, clean};
 
@@ -32,9 +31,6 @@ are not used.
 Exit status: 0 all came out the same or within tolerance, 1 something did not, 2 the request was
 wrong, 130 interrupted")]
 pub(crate) struct Args {
-    /// The workflow: a file, or the name of one in workflows/
-    #[arg(value_name = "WORKFLOW")]
-    file: Option<PathBuf>,
     /// Compute this stage or node again; may be given again
     #[arg(long, value_name = "STAGE", conflicts_with = "sample")]
     node: Vec<String>,
@@ -45,9 +41,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
     #[command(flatten)]
-    settings: Settings,
-    #[command(flatten)]
-    store: StoreArgs,
+    workflow: WorkflowArgs,
     /// For people, or for programs
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -65,7 +59,7 @@ fn sample(text: &str) -> Result<Sample, String> {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let loaded = request::load(args.file.as_ref(), &args.settings, &args.store)?;
+    let loaded = args.workflow.load()?;
     loaded.graph.named(&args.node, "verify").map_err(Failure::unselectable)?;
     let name = &loaded.graph.name;
     let Some(store) = Store::open_existing(&loaded.store).map_err(Failure::store)? else {

@@ -2,6 +2,7 @@
 
 pub(crate) mod artifact;
 pub(crate) mod columns;
+mod growth;
 mod json;
 pub(crate) mod operation;
 mod pace;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use flow_engine::event::Event;
 use flow_engine::human::duration;
 
+use super::growth::Growth;
 use super::pace::Pace;
 use super::{Detail, Renderer, summary, text};
 
@@ -17,6 +18,7 @@ pub(super) struct Plain {
     /// Nodes that have been started and not ended.
     running: HashSet<String>,
     paces: HashMap<String, Pace>,
+    growth: Growth,
 }
 
 /// Time between two lines about the progress of a node: a log should tell that work goes on, not scroll by.
@@ -30,6 +32,7 @@ impl Plain {
             failures: summary::Failures::default(),
             running: HashSet::new(),
             paces: HashMap::new(),
+            growth: Growth::default(),
         }
     }
 
@@ -65,6 +68,7 @@ impl Renderer for Plain {
             return;
         }
         self.failures.see(event);
+        self.growth.before(event).iter().for_each(|line| say(line));
         match event {
             Event::RunStarted { run, workflow, nodes, .. } => {
                 say(&format!("{}: {}, run {run}", text::clean(workflow), text::count(*nodes, "node")));
@@ -73,8 +77,7 @@ impl Renderer for Plain {
                 self.running.insert(node.clone());
                 line(event).iter().for_each(|line| say(line));
             }
-            Event::GraphGrown { .. }
-            | Event::NodeWaits { .. }
+            Event::NodeWaits { .. }
             | Event::NodeResumed { .. }
             | Event::NodeRetries { .. }
             | Event::Warning { .. }
@@ -96,7 +99,7 @@ impl Renderer for Plain {
             Event::Progress { node, done, total, unit, message } => {
                 self.progress(node, (*done, *total), unit, message);
             }
-            Event::Metric { .. } | Event::Memory { .. } => {}
+            Event::GraphGrown { .. } | Event::Metric { .. } | Event::Memory { .. } => {}
         }
     }
 }
@@ -108,10 +111,6 @@ pub(super) fn line(event: &Event) -> Option<String> {
         Event::NodeStarted { node, reason, attempt } => {
             let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
             Some(format!("    run  {}{again}  {DIM}{}{RESET}", clean(node), clean(reason)))
-        }
-        Event::GraphGrown { stages, .. } => {
-            let stages = stages.iter().map(|(stage, nodes)| format!("{} ×{nodes}", clean(stage)));
-            Some(format!("   more  {}", stages.collect::<Vec<_>>().join(", ")))
         }
         Event::NodeWaits { node, run } => {
             Some(format!("  waits  {}  {DIM}run {run} is computing it{RESET}", clean(node)))

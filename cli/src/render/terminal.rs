@@ -7,6 +7,7 @@ use flow_engine::event::Event;
 use flow_engine::human::{bytes, duration, short_name};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::growth::Growth;
 use super::pace::Pace;
 use super::{Detail, Renderer, plain, summary, text};
 
@@ -19,6 +20,7 @@ pub(super) struct Terminal {
     ended: usize,
     failures: summary::Failures,
     report: Option<String>,
+    growth: Growth,
 }
 
 struct Running {
@@ -37,7 +39,7 @@ struct Running {
 const TICK: Duration = Duration::from_millis(250);
 
 /// Longer names are shortened beside a bar, so that progress stays on the line; in full they have been said above.
-const NAME: usize = 36;
+const NAME: usize = 28;
 
 /// A redraw every this many nodes is enough while cached ones rush by.
 const CACHED_STEP: usize = 64;
@@ -51,8 +53,9 @@ impl Terminal {
         let bars = MultiProgress::with_draw_target(target);
         let all = bars.add(ProgressBar::new(0));
         all.set_style(style("{elapsed_precise} {bar:24} {pos}/{len} nodes {wide_msg}"));
-        let failures = summary::Failures::default();
-        Self { detail, bars, all, running: HashMap::new(), cached: 0, ended: 0, failures, report: None }
+        let (failures, growth) = (summary::Failures::default(), Growth::default());
+        let running = HashMap::new();
+        Self { detail, bars, all, running, cached: 0, ended: 0, failures, report: None, growth }
     }
 
     /// A line about an event, where it is wanted.
@@ -90,7 +93,7 @@ impl Running {
     fn progress(&mut self, done: u64, total: u64, unit: &str, message: &str) {
         if self.total != total {
             self.total = total;
-            self.bar.set_style(style("{spinner} {prefix} {bar:24} {pos}/{len} {wide_msg}"));
+            self.bar.set_style(style("{spinner} {prefix} {bar:16} {pos}/{len} {wide_msg}"));
             self.bar.set_length(total);
         }
         self.bar.set_position(done);
@@ -133,9 +136,14 @@ impl Renderer for Terminal {
 
     fn event(&mut self, event: &Event) {
         self.failures.see(event);
+        if let Some(line) = self.growth.before(event) {
+            self.tell(event, &line);
+        }
         match event {
             Event::RunStarted { run, workflow, nodes, .. } => {
                 self.all.set_length(*nodes as u64);
+                // The time goes on while no node ends.
+                self.all.enable_steady_tick(TICK);
                 let nodes = text::count(*nodes, "node");
                 self.tell(event, &format!("{}: {nodes}, run {run}", text::clean(workflow)));
             }
@@ -164,7 +172,6 @@ impl Renderer for Terminal {
             }
             Event::GraphGrown { nodes, .. } => {
                 self.all.set_length(*nodes as u64);
-                plain::line(event).iter().for_each(|line| self.say(line));
             }
             Event::NodeWaits { .. }
             | Event::NodeResumed { .. }

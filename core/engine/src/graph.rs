@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::select::Selection;
+use crate::unite::United;
 use crate::workflow::Written;
 
 /// The unkeyed parameter of programs that holds what expressions over `resources` come to.
@@ -67,7 +68,16 @@ pub struct Graph {
     /// What of the workflow it is.
     pub(crate) selection: Selection,
     /// What it was made of, to be made again when more is known.
-    pub(crate) written: Arc<Written>,
+    pub(crate) made_of: MadeOf,
+}
+
+/// What a graph was made of.
+#[derive(Clone, Debug)]
+pub(crate) enum MadeOf {
+    /// A workflow as it is written.
+    File(Arc<Written>),
+    /// Variants of one.
+    Variants(Arc<United>),
 }
 
 /// A stage, for people: graphs and reports show stages before nodes.
@@ -79,6 +89,8 @@ pub struct Stage {
     pub operation: String,
     /// Its nodes: indices into [`Graph::nodes`].
     pub nodes: Vec<usize>,
+    /// It is repeated: its nodes are the iterations of a loop.
+    pub looped: bool,
     /// Nodes that it would have, but which are switched off by a condition: name, and why.
     pub off: Vec<(String, String)>,
     /// The stages that must end before all of its nodes are known; nothing if they are.
@@ -322,6 +334,16 @@ impl Graph {
     #[must_use]
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0]
+    }
+
+    /// The name of the workflow that it is of: runs of several variants together have a name of their own.
+    pub(crate) fn workflow(&self) -> &str {
+        match &self.made_of {
+            MadeOf::File(_) => &self.name,
+            MadeOf::Variants(united) => {
+                united.variants().first().map_or(&self.name, |first| &first.graph.name)
+            }
+        }
     }
 
     /// Whether some node has a memory limit.

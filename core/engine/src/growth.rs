@@ -17,7 +17,7 @@ use petgraph::visit::EdgeRef;
 
 use crate::catalog::Catalog;
 use crate::diagnostics::Diagnostics;
-use crate::graph::{Graph, NodeId};
+use crate::graph::{Graph, MadeOf, NodeId};
 use crate::plan::{self, Error, Resolver};
 use crate::workflow::{Fact, Facts, FolderEntry};
 
@@ -30,7 +30,11 @@ impl Graph {
     /// # Errors
     /// What is wrong with the new ones.
     pub fn grow(&self, catalog: &Catalog, facts: &Facts) -> Result<Self, Diagnostics> {
-        let fresh = self.written.again(catalog, facts)?;
+        let written = match &self.made_of {
+            MadeOf::File(written) => written,
+            MadeOf::Variants(variants) => return Ok(variants.grow(self, catalog, facts)),
+        };
+        let fresh = written.again(catalog, facts)?;
         // What was asked for counts for the new ones too.
         let fresh = fresh.follow(&self.selection);
         Ok(self.append(fresh))
@@ -189,25 +193,4 @@ fn json(path: &Path) -> Result<serde_json::Value, String> {
         return Err(format!("it is longer than {} MiB", LONGEST >> 20));
     }
     serde_json::from_slice(&text).map_err(|error| error.to_string())
-}
-
-/// Why a node whose result is known has to run all the same: an output of it decides which nodes there are, and
-/// is gone from the store.
-pub(crate) fn gone(
-    store: &Store,
-    graph: &Graph,
-    id: NodeId,
-    outputs: &[OutputRecord],
-) -> Result<Option<String>, flow_store::Error> {
-    for (_, port) in graph.questions.iter().filter(|(node, _)| *node == id) {
-        let Some(output) = outputs.iter().find(|output| output.port == *port) else { continue };
-        let there = match output.kind {
-            Kind::Folder => store.artifact_files(&output.digest).map(drop),
-            _ => store.check_artifact(&output.digest),
-        };
-        if let Err(error) = there {
-            return plan::missing(port, error).map(Some);
-        }
-    }
-    Ok(None)
 }

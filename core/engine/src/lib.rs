@@ -28,5 +28,6 @@ pub mod ro_crate;
 pub mod run;
 pub mod select;
 pub mod sweep;
+mod unite;
 pub mod variants;
 pub mod workflow;

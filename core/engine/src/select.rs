@@ -71,8 +71,8 @@ impl Graph {
             stage.off.iter().find(|(node, _)| node == name || whole).map(|(_, reason)| reason)
         });
         if let Some(reason) = off {
-            let hint = Some(format!("it is switched off: {reason}"));
-            return Unselectable { message: format!("`{name}` cannot be meant to {purpose}"), hint };
+            let message = format!("there is nothing to {purpose}: `{name}` is switched off: {reason}");
+            return Unselectable { message, hint: None };
         }
         let stages: Vec<&str> = self.stages.iter().map(|stage| stage.name.as_str()).collect();
         let nodes = self.nodes.iter().map(|node| node.name.as_str());
@@ -143,7 +143,7 @@ impl Graph {
                 node.reuse = Reuse::Needed;
             }
         }
-        self.restricted(&kept)
+        self.restricted(&kept, names)
     }
 
     /// What these nodes need, and the stages among `names` of which further nodes are not known yet. A frozen
@@ -186,8 +186,8 @@ impl Graph {
         self.stand_ins.get(id.0.checked_sub(self.nodes.len())?).map(AsRef::as_ref)
     }
 
-    /// The graph of what is kept alone.
-    fn restricted(mut self, kept: &Kept) -> Self {
+    /// The graph of what is kept alone. Stages that were asked for by name stay where they turn out to be off.
+    fn restricted(mut self, kept: &Kept, names: &[String]) -> Self {
         let stands = |node: &Arc<Node>| kept.unknown.contains(&node.stage);
         let mut numbers: Vec<Option<NodeId>> = vec![None; self.nodes.len() + self.stand_ins.len()];
         let behind = self.stand_ins.iter().enumerate().filter(|(_, node)| stands(node));
@@ -228,7 +228,8 @@ impl Graph {
                 stage.unknown.clear();
             }
         }
-        self.stages.retain(|stage| !stage.nodes.is_empty() || !stage.unknown.is_empty());
+        let off = |stage: &Stage| !stage.off.is_empty() && names.contains(&stage.name);
+        self.stages.retain(|stage| !stage.nodes.is_empty() || !stage.unknown.is_empty() || off(stage));
         let number = |(node, port): (NodeId, String)| Some((numbers[node.0]?, port));
         let questions = std::mem::take(&mut self.questions);
         if !kept.unknown.is_empty() {

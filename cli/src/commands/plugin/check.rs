@@ -1,7 +1,7 @@
 //! `flow plugin check`.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use flow_engine::run::{self, Options, Tried};
 use flow_store::{RunStatus, Store};
 
 use super::super::Failure;
-use super::super::request::{self, Loaded, Settings, StoreArgs};
+use super::super::request::{self, Loaded, WorkflowArgs};
 use crate::render::text::{GREEN, RED, RESET, YELLOW, clean};
 
 /// Arguments of `flow plugin check`.
@@ -29,17 +29,12 @@ second, or they are done before anything can be done to them.
 
 Exit status: 0 all is well, 1 something is not, 2 the request or the workflow was wrong, 130 interrupted.")]
 pub(crate) struct Args {
-    /// The workflow: a file, or the name of one in workflows/
-    #[arg(value_name = "WORKFLOW")]
-    file: Option<PathBuf>,
     #[command(flatten)]
-    settings: Settings,
-    #[command(flatten)]
-    store: StoreArgs,
+    workflow: WorkflowArgs,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let mut loaded = request::load(args.file.as_ref(), &args.settings, &args.store)?;
+    let mut loaded = args.workflow.load()?;
     for node in &mut loaded.graph.nodes {
         Arc::make_mut(node).publish.clear();
     }

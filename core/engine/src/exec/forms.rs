@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use flow_plugin::artifact::export::{write_netcdf, write_npz};
 use flow_plugin::artifact::{Dataset, import};
+use flow_plugin::protocol::InputArtifact;
 use flow_plugin::{Context, Error, Kind, Result};
 use serde::{Deserialize, Serialize};
 
@@ -50,7 +51,11 @@ pub(super) fn beside(context: &Context, name: &str) -> PathBuf {
 
 /// The inputs that the program gets in another form; they are removed when it has ended.
 #[derive(Default)]
-pub(super) struct Copies(BTreeMap<String, Vec<PathBuf>>);
+pub(super) struct Copies {
+    paths: BTreeMap<String, Vec<PathBuf>>,
+    /// Datasets that lie between: from a file of another program, to the form that is asked for.
+    between: Vec<PathBuf>,
+}
 
 impl Copies {
     pub(super) fn make(command: &Command, context: &Context) -> Result<Self> {
@@ -64,9 +69,9 @@ impl Copies {
                     context.progress(number as u64, inputs.len() as u64, "datasets", &message);
                 }
                 let path = beside(context, &format!("{name}-{number}.{}", form.ending()));
-                let dataset = Dataset::open(&input.path)?;
                 // Noted first: what is half written is removed too.
-                copies.0.entry(name.clone()).or_default().push(path.clone());
+                copies.paths.entry(name.clone()).or_default().push(path.clone());
+                let dataset = copies.open(input, beside(context, &format!("{name}-{number}.zarr")))?;
                 match form {
                     Form::Netcdf => write_netcdf(&dataset, &path)?,
                     Form::Npz => write_npz(&dataset, &path)?,
@@ -78,14 +83,24 @@ impl Copies {
 
     /// The copies of an input, if it has any.
     pub(super) fn of(&self, name: &str) -> Option<&[PathBuf]> {
-        self.0.get(name).map(Vec::as_slice)
+        self.paths.get(name).map(Vec::as_slice)
+    }
+
+    /// An input as a dataset, by way of one at `between` where it is a file from outside.
+    fn open(&mut self, input: &InputArtifact, between: PathBuf) -> Result<Dataset> {
+        if input.kind == Kind::Dataset {
+            return Ok(Dataset::open(&input.path)?);
+        }
+        self.between.push(between.clone());
+        let made = import::dataset(&input.path, &between)?;
+        Ok(Dataset::open(if made { &between } else { &input.path })?)
     }
 }
 
 impl Drop for Copies {
     fn drop(&mut self) {
         // What cannot be removed goes with the run's scratch folder.
-        self.0.values().flatten().for_each(|path| drop(fs::remove_file(path)));
+        self.paths.values().flatten().chain(&self.between).for_each(|path| drop(remove(path)));
     }
 }
 

@@ -97,7 +97,8 @@ workflow file.
 * `${{ inputs.NAME }}` is the path of an input; read it only. A collected input stands for one word each, and \
 `${{ inputs.NAME.list }}` is a file with the paths, one a line.
 * `${{ outputs.NAME }}` is the path at which to write an output.
-* A dataset is given in another form by `inputs: { NAME: { from: STAGE.OUTPUT, as: netcdf } }`, or `as: npz`. For an \
+* A dataset is given in another form by `inputs: { NAME: { from: STAGE.OUTPUT, as: netcdf } }`, or `as: npz`, and \
+arrays in a file outside by `{ path: FILE, as: npz }`. For an \
 output of the kind dataset the program may leave NetCDF-3, .npz, .npy or Zarr.
 * Other expressions give their value. Each is exactly one word, whatever is in it; a list is one word each.
 

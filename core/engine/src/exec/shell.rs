@@ -5,6 +5,7 @@
 //! quoted, and by what. It follows quotes, substitutions, comments, here-documents and `case` patterns; where
 //! a variable would not be expanded to exactly its value, a reference is refused.
 
+mod documents;
 mod frame;
 
 use frame::{Frame, Kind, Open, is_assignment};
@@ -395,64 +396,6 @@ impl Reader<'_> {
             if let Some(Symbol::Reference(number)) = self.next() {
                 let help = "remove it, or write the comment without `${{ }}`";
                 return Err(Misplaced { help, ..refused(number, "in a comment") });
-            }
-        }
-        Ok(())
-    }
-
-    /// Behind `<<`: its delimiter.
-    fn here_document(&mut self) -> Read {
-        let tabs = self.peek(0) == Some('-');
-        self.at += usize::from(tabs);
-        while matches!(self.peek(0), Some(' ' | '\t')) {
-            self.at += 1;
-        }
-        let mut delimiter = String::new();
-        let mut quote = None;
-        loop {
-            match self.symbols.get(self.at) {
-                Some(Symbol::Reference(number)) => {
-                    return Err(refused(*number, "in the delimiter of a here-document"));
-                }
-                Some(Symbol::Char(c)) if quote == Some(*c) => quote = None,
-                Some(Symbol::Char(c @ ('\'' | '"'))) if quote.is_none() => quote = Some(*c),
-                Some(Symbol::Char('\\')) if quote.is_none() => {}
-                Some(Symbol::Char(c))
-                    if quote.is_some() || !(c.is_whitespace() || ";&|<>()".contains(*c)) =>
-                {
-                    delimiter.push(*c);
-                }
-                _ => break,
-            }
-            self.at += 1;
-        }
-        self.documents.push((delimiter, tabs));
-        Ok(())
-    }
-
-    /// Behind the end of a line: the bodies of the here-documents that were announced in it.
-    fn here_documents(&mut self) -> Read {
-        for (delimiter, tabs) in std::mem::take(&mut self.documents) {
-            loop {
-                let mut line = String::new();
-                let mut ended = true;
-                while let Some(symbol) = self.next() {
-                    match symbol {
-                        Symbol::Char('\n') => {
-                            ended = false;
-                            break;
-                        }
-                        Symbol::Char(c) => line.push(c),
-                        Symbol::Reference(number) => {
-                            let help = "write it with `printf '%s\\n' …` instead";
-                            return Err(Misplaced { help, ..refused(number, "in a here-document") });
-                        }
-                    }
-                }
-                let text = if tabs { line.trim_start_matches('\t') } else { &line };
-                if text == delimiter || ended {
-                    break;
-                }
             }
         }
         Ok(())

@@ -39,6 +39,25 @@ impl<'a> Scope<'a> {
     fn get(&self, name: &str) -> Option<&'a Value> {
         self.roots.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
     }
+
+    /// What a name means that stands in an expression.
+    pub(super) fn value_of(&self, name: &str, at: &Expr) -> Result<&'a Value> {
+        if let Some(value) = self.get(name) {
+            return Ok(value);
+        }
+        let problem = |message: String| Problem::new(at.range.clone(), message);
+        if let Some((_, reason)) = self.absent.iter().find(|(absent, _)| *absent == name) {
+            return Err(problem(format!("`{name}` has no value here: {reason}")));
+        }
+        if let Some(Value::Object(params)) = self.get("params")
+            && params.contains_key(name)
+        {
+            return Err(problem(format!("`{name}` is not known here"))
+                .hint(Some(format!("parameters are written `params.{name}`"))));
+        }
+        let known = self.roots.iter().map(|(name, _)| *name);
+        Err(problem(format!("`{name}` is not known here")).hint(did_you_mean(name, known, "there are")))
+    }
 }
 
 type Result<T> = std::result::Result<T, Problem>;
@@ -89,7 +108,7 @@ impl Expr {
                 let items = items.iter().map(|item| item.eval(scope)).collect::<Result<Vec<_>>>()?;
                 Ok(Cow::Owned(Value::Array(items)))
             }
-            Term::Name(name) => self.name(name, scope),
+            Term::Name(name) => scope.value_of(name, self).map(Cow::Borrowed),
             Term::Field(of, field) => self.field(of.value(scope)?, of, field),
             Term::Index(of, index) => {
                 let (value, index_value) = (of.value(scope)?, index.value(scope)?);
@@ -130,24 +149,6 @@ impl Expr {
                 }
             }
         }
-    }
-
-    fn name<'a>(&self, name: &str, scope: &Scope<'a>) -> Result<Cow<'a, Value>> {
-        if let Some(value) = scope.get(name) {
-            return Ok(Cow::Borrowed(value));
-        }
-        let problem = |message: String| Problem::new(self.range.clone(), message);
-        if let Some((_, reason)) = scope.absent.iter().find(|(absent, _)| *absent == name) {
-            return Err(problem(format!("`{name}` has no value here: {reason}")));
-        }
-        if let Some(Value::Object(params)) = scope.get("params")
-            && params.contains_key(name)
-        {
-            return Err(problem(format!("`{name}` is not known here"))
-                .hint(Some(format!("parameters are written `params.{name}`"))));
-        }
-        let known = scope.roots.iter().map(|(name, _)| *name);
-        Err(problem(format!("`{name}` is not known here")).hint(did_you_mean(name, known, "there are")))
     }
 
     fn field<'a>(&self, value: Cow<'a, Value>, of: &Expr, field: &str) -> Result<Cow<'a, Value>> {

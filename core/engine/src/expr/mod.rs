@@ -9,6 +9,7 @@ mod functions;
 mod lex;
 mod parse;
 mod print;
+mod shape;
 mod template;
 
 use std::fmt;
@@ -20,6 +21,7 @@ pub use eval::Scope;
 pub(crate) use eval::{describe, equal};
 pub use functions::FUNCTIONS;
 pub use parse::parse;
+pub(crate) use shape::Shape;
 pub(crate) use template::in_text;
 pub use template::{Piece, Template};
 

@@ -39,7 +39,7 @@ pub(crate) fn find(graph: &Graph, store: &Store) -> Result<BTreeMap<NodeId, Froz
     if wanted.is_empty() {
         return Ok(found);
     }
-    for run in store.recent_runs(&graph.name, RUNS)? {
+    for run in store.recent_runs(graph.workflow(), RUNS)? {
         for node in store.node_keys(&run)?.into_iter().filter(|node| node.computed) {
             let Some(key) = node.key else { continue };
             let Some(id) = wanted.remove(node.name.as_str()) else { continue };
@@ -80,21 +80,19 @@ fn result(graph: &Graph, store: &Store, id: NodeId, key: Digest) -> Result<Resul
 
 impl Frozen {
     /// What to say of using it, as far as it is known what would be computed instead.
-    pub(crate) fn reason(&self, now: &Recipe, ports: Option<&Ports>) -> String {
+    pub(crate) fn reason(&self, now: &Recipe, ports: &Ports) -> String {
         let changes = self.changes(now, ports);
         let used = format!("frozen: its result of run {} is used", self.run);
         if changes.is_empty() { used } else { format!("{used}, though {changes}") }
     }
 
     /// What is different from the computation that the workflow asks for, as far as that is known.
-    pub(crate) fn changes(&self, now: &Recipe, ports: Option<&Ports>) -> String {
+    pub(crate) fn changes(&self, now: &Recipe, ports: &Ports) -> String {
         let mut before = self.computation.clone();
-        if let Some(ports) = ports {
-            // What it read from nodes that are left out of the run cannot be compared.
-            before
-                .inputs
-                .retain(|input| ports.iter().any(|(port, items)| *port == input.port && !items.is_empty()));
-        }
-        reason::changes(&before, &reason::Now { recipe: now, ports })
+        // What is not known yet, or was read from nodes that are left out of the run, cannot be compared.
+        before
+            .inputs
+            .retain(|input| ports.iter().any(|(port, items)| *port == input.port && !items.is_empty()));
+        reason::changes(&before, &reason::Now { recipe: now, ports: Some(ports) })
     }
 }

@@ -10,10 +10,11 @@ mod frozen;
 mod history;
 pub(crate) mod reason;
 mod resolve;
+mod twins;
 
 use std::collections::{BTreeMap, HashSet};
 
-use flow_plugin::Digest;
+use flow_plugin::{Digest, Kind};
 use flow_store::{Computation, OutputRecord, Store, Usage};
 use serde::Serialize;
 
@@ -95,10 +96,11 @@ impl Plan {
     /// How many nodes are cached, certain to run, and perhaps to run.
     #[must_use]
     pub fn counts(&self) -> (usize, usize, usize) {
-        let count = |state, certain| {
-            self.nodes.iter().filter(|node| node.state == state && node.certain == certain).count()
+        let count = |states: &[State], certain| {
+            self.nodes.iter().filter(|node| states.contains(&node.state) && node.certain == certain).count()
         };
-        (count(State::Cached, true), count(State::Run, true), count(State::Run, false))
+        let perhaps = count(&[State::Run, State::Cached], false);
+        (count(&[State::Cached], true), count(&[State::Run], true), perhaps)
     }
 }
 
@@ -145,6 +147,8 @@ pub fn plan(graph: &Graph, catalog: &Catalog, store: &Store) -> Result<Plan, Err
         let known = planner.node(id)?;
         planner.known.insert(id, known);
     }
+    planner.tell_twins();
+    planner.require_for_unknown()?;
     for id in order(graph).into_iter().rev() {
         planner.require_inputs(id)?;
     }
@@ -216,10 +220,14 @@ impl Planner<'_> {
             computation: None,
         };
         if let Some(frozen) = self.frozen.get(&id) {
-            let (usage, outputs) = (frozen.hit.usage, frozen.hit.outputs.clone());
-            let planned = planned(State::Frozen, true, frozen.reason(&recipe, ports.as_ref()), Some(usage));
+            let usage = frozen.hit.usage;
+            let known = &self.known;
+            let ports =
+                self.resolver.known_inputs(self.store, id, |from| known.get(&from)?.outputs.as_deref());
+            let planned = planned(State::Frozen, true, frozen.reason(&recipe, &ports), Some(usage));
             let planned = Planned { key: Some(frozen.key), ..planned };
-            return Ok(Known { planned, outputs: Some(outputs), ports: None });
+            let outputs = Some(frozen.hit.outputs.clone());
+            return Ok(Known { planned, outputs, ports: None });
         }
         if node.reuse == Reuse::Never && (hit.is_some() || key.is_none()) {
             let usage = match &hit {
@@ -294,14 +302,25 @@ impl Planner<'_> {
         names
     }
 
-    /// A node that is certain to run needs its inputs: where one is gone from the store, the cached node that
-    /// makes it must run too.
+    /// A node that runs needs its inputs: where one is gone from the store, the cached node that makes it must run
+    /// too; where it is not certain to run, perhaps.
     fn require_inputs(&mut self, id: NodeId) -> Result<(), Error> {
         let Some(known) = self.known.get(&id) else { return Ok(()) };
-        if known.planned.state != State::Run || !known.planned.certain {
-            return Ok(());
-        }
-        let Some(ports) = &known.ports else { return Ok(()) };
+        let certain = match (known.planned.state, known.planned.certain) {
+            (State::Run, certain) => certain,
+            (State::Cached, false) => false,
+            _ => return Ok(()),
+        };
+        let nodes = &self.known;
+        let told;
+        let ports = match &known.ports {
+            Some(ports) => ports,
+            None => {
+                let outputs = |from: NodeId| nodes.get(&from)?.outputs.as_deref();
+                told = self.resolver.known_inputs(self.store, id, outputs);
+                &told
+            }
+        };
         let mut gone = Vec::new();
         for input in ports.iter().flat_map(|(_, inputs)| inputs) {
             if let Some((node, port)) = &input.output
@@ -310,13 +329,47 @@ impl Planner<'_> {
                 gone.push((*node, missing(port, error)?));
             }
         }
+        let reader = (!certain).then(|| self.graph.node(id).name.as_str());
         for (node, reason) in gone {
-            if let Some(known) = self.known.get_mut(&node) {
-                known.planned.state = State::Run;
-                known.planned.reason = reason;
+            self.require(node, reason, reader);
+        }
+        Ok(())
+    }
+
+    /// What nodes will read that are not known yet may be gone, too.
+    fn require_for_unknown(&mut self) -> Result<(), Error> {
+        for stand_in in &self.graph.stand_ins {
+            let sources = stand_in.inputs.iter().flat_map(|(_, sources)| sources);
+            for (node, port) in sources.filter_map(|source| source.from.output()) {
+                let outputs = self.known.get(&node).and_then(|known| known.outputs.as_ref());
+                let found = outputs.and_then(|all| all.iter().find(|output| output.port == port));
+                if let Some(found) = found
+                    && let Err(error) = self.store.check_artifact(&found.digest)
+                {
+                    self.require(node, missing(port, error)?, Some(&stand_in.stage));
+                }
             }
         }
         Ok(())
+    }
+
+    /// An output of a cached node is gone and needed: for certain, or only if its reader runs.
+    fn require(&mut self, node: NodeId, reason: String, reader: Option<&str>) {
+        let Some(known) = self.known.get_mut(&node).filter(|known| known.planned.state == State::Cached)
+        else {
+            return;
+        };
+        match reader {
+            None => {
+                (known.planned.state, known.planned.certain) = (State::Run, true);
+                known.planned.reason = reason;
+            }
+            Some(reader) if known.planned.certain => {
+                known.planned.certain = false;
+                known.planned.reason = format!("{reason}: runs only if {reader} does");
+            }
+            Some(_) => {}
+        }
     }
 }
 
@@ -335,17 +388,30 @@ impl Planner<'_> {
     }
 }
 
-/// Why a node whose result is known has to run all the same: something needs an output that is gone.
+/// Why a node whose result is known has to run all the same: an output of it is gone from the store, and is to be
+/// published and does not lie where that is, or decides which nodes there are.
 pub(crate) fn gone(
     store: &Store,
     graph: &Graph,
     id: NodeId,
     outputs: &[OutputRecord],
 ) -> Result<Option<String>, flow_store::Error> {
-    match publish::gone(store, graph, id, outputs)? {
-        Some(reason) => Ok(Some(reason)),
-        None => growth::gone(store, graph, id, outputs),
+    let published = graph.node(id).publish.iter().map(|(port, path)| (port, Some(path)));
+    let deciding = graph.questions.iter().filter(|(node, _)| *node == id).map(|(_, port)| (port, None));
+    for (port, path) in published.chain(deciding) {
+        let Some(output) = outputs.iter().find(|output| output.port == *port) else { continue };
+        let there = match (path, output.kind) {
+            // Which entries a folder has is known without it.
+            (None, Kind::Folder) => store.artifact_files(&output.digest).map(drop),
+            _ => store.check_artifact(&output.digest),
+        };
+        if let Err(error) = there
+            && !path.map_or(Ok(false), |path| publish::is_placed(store, graph, output, path))?
+        {
+            return missing(port, error).map(Some);
+        }
     }
+    Ok(None)
 }
 
 /// Why a node whose output is unavailable must run again; other errors of the store stay errors.

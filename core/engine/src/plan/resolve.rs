@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use super::Error;
 use crate::catalog::Catalog;
 use crate::external::Externals;
-use crate::graph::{Graph, Node, NodeId, Origin, Reuse};
+use crate::graph::{Graph, Node, NodeId, Origin, Reuse, Source};
 use crate::key::{self, Item};
 
 /// One input of a node, now that its content is known.
@@ -109,47 +109,77 @@ impl<'a> Resolver<'a> {
         outputs: impl Fn(NodeId) -> Option<&'o [OutputRecord]>,
     ) -> Result<Option<Ports>, Error> {
         let node = self.graph.node(id);
-        let spec = self.catalog.get(&node.operation);
         let mut ports = Vec::with_capacity(node.inputs.len());
         for (name, sources) in &node.inputs {
-            let declared = spec.and_then(|spec| spec.inputs.iter().find(|port| port.name == *name));
-            let many = declared.is_some_and(|port| port.multiplicity == Multiplicity::Many);
-            let mut inputs = Vec::with_capacity(sources.len());
-            for source in sources {
-                // Those of files that match a pattern are their names, which also programs see.
-                let seen = many || matches!(source.from, Origin::External { .. });
-                let coordinates = seen.then(|| source.coordinates.clone()).filter(|map| !map.is_empty());
-                let made = |node: &NodeId, port: &String| {
-                    outputs(*node).and_then(|outputs| outputs.iter().find(|output| output.port == *port))
-                };
-                let input = match &source.from {
-                    Origin::Output { node, port } => {
-                        let Some(found) = made(node, port) else { return Ok(None) };
-                        let output = Some((*node, port.clone()));
-                        let (digest, kind) = (found.digest, found.kind);
-                        Input { digest, kind, output, path: None, coordinates, within: None }
-                    }
-                    Origin::Entry { node, port, name, kind } => {
-                        let Some(folder) = made(node, port).map(|found| found.digest) else {
-                            return Ok(None);
-                        };
-                        let Some(digest) = self.entry(store, folder, name, *kind)? else { return Ok(None) };
-                        let output = Some((*node, port.clone()));
-                        let within = Some((folder, name.clone()));
-                        Input { digest, kind: *kind, output, path: None, coordinates, within }
-                    }
-                    Origin::External { path, kind } => {
-                        let digest = self.externals.digest(store, path, *kind);
-                        let digest = digest.map_err(|problem| Error::Inputs(vec![problem]))?;
-                        let path = Some(path.clone());
-                        Input { digest, kind: *kind, output: None, path, coordinates, within: None }
-                    }
-                };
-                inputs.push(input);
-            }
+            let Some(inputs) = self.port(store, node, (name, sources), &outputs)? else { return Ok(None) };
             ports.push((name.clone(), inputs));
         }
         Ok(Some(ports))
+    }
+
+    /// Those of the node's inputs that can be told now: what is not known (yet) is left out, and so is what cannot be
+    /// read.
+    pub(crate) fn known_inputs<'o>(
+        &mut self,
+        store: &Store,
+        id: NodeId,
+        outputs: impl Fn(NodeId) -> Option<&'o [OutputRecord]>,
+    ) -> Ports {
+        let node = self.graph.node(id);
+        let mut ports = Vec::with_capacity(node.inputs.len());
+        for (name, sources) in &node.inputs {
+            if let Ok(Some(inputs)) = self.port(store, node, (name, sources), &outputs) {
+                ports.push((name.clone(), inputs));
+            }
+        }
+        ports
+    }
+
+    /// What is connected to one input, or none if it is an output that is not known (yet).
+    fn port<'o>(
+        &mut self,
+        store: &Store,
+        node: &Node,
+        (name, sources): (&str, &[Source]),
+        outputs: &impl Fn(NodeId) -> Option<&'o [OutputRecord]>,
+    ) -> Result<Option<Vec<Input>>, Error> {
+        let spec = self.catalog.get(&node.operation);
+        let declared = spec.and_then(|spec| spec.inputs.iter().find(|port| port.name == name));
+        let many = declared.is_some_and(|port| port.multiplicity == Multiplicity::Many);
+        let mut inputs = Vec::with_capacity(sources.len());
+        for source in sources {
+            // Those of files that match a pattern are their names, which also programs see.
+            let seen = many || matches!(source.from, Origin::External { .. });
+            let coordinates = seen.then(|| source.coordinates.clone()).filter(|map| !map.is_empty());
+            let made = |node: &NodeId, port: &String| {
+                outputs(*node).and_then(|outputs| outputs.iter().find(|output| output.port == *port))
+            };
+            let input = match &source.from {
+                Origin::Output { node, port } => {
+                    let Some(found) = made(node, port) else { return Ok(None) };
+                    let output = Some((*node, port.clone()));
+                    let (digest, kind) = (found.digest, found.kind);
+                    Input { digest, kind, output, path: None, coordinates, within: None }
+                }
+                Origin::Entry { node, port, name, kind } => {
+                    let Some(folder) = made(node, port).map(|found| found.digest) else {
+                        return Ok(None);
+                    };
+                    let Some(digest) = self.entry(store, folder, name, *kind)? else { return Ok(None) };
+                    let output = Some((*node, port.clone()));
+                    let within = Some((folder, name.clone()));
+                    Input { digest, kind: *kind, output, path: None, coordinates, within }
+                }
+                Origin::External { path, kind } => {
+                    let digest = self.externals.digest(store, path, *kind);
+                    let digest = digest.map_err(|problem| Error::Inputs(vec![problem]))?;
+                    let path = Some(path.clone());
+                    Input { digest, kind: *kind, output: None, path, coordinates, within: None }
+                }
+            };
+            inputs.push(input);
+        }
+        Ok(Some(inputs))
     }
 
     /// The digest of an entry of a folder in the store, if it can be told.

@@ -74,6 +74,7 @@ pub(super) async fn dispatch(
         nodes,
         open: 0,
         todo: VecDeque::new(),
+        frozen_todo: VecDeque::new(),
         ready: BTreeSet::new(),
         claimed: BTreeSet::new(),
         steps: Vec::new(),
@@ -115,6 +116,8 @@ pub(super) struct Dispatcher<'a> {
     pub(super) open: usize,
     /// Nodes whose upstream nodes have all ended well.
     pub(super) todo: VecDeque<NodeId>,
+    /// Those of them that are frozen.
+    frozen_todo: VecDeque<NodeId>,
     /// Nodes that must run.
     pub(super) ready: BTreeSet<Turn>,
     /// Nodes that are ours to run, and wait for a slot.
@@ -123,7 +126,7 @@ pub(super) struct Dispatcher<'a> {
     pub(super) steps: Vec<u32>,
     pub(super) claiming: usize,
     pub(super) theirs: Vec<NodeId>,
-    /// By key, the node that has claimed it.
+    /// By key, the node that has claimed it or will.
     pub(super) holders: HashMap<Digest, NodeId>,
     /// Nodes that wait for another one of this run with the same key.
     pub(super) twins: HashMap<NodeId, Vec<NodeId>>,
@@ -222,6 +225,11 @@ impl Dispatcher<'_> {
 
     fn interrupt(&mut self) {
         self.stop = if self.stop == Stop::No { Stop::Cancel } else { Stop::Kill };
+        if self.stop == Stop::Cancel && self.nodes.iter().any(|node| node.phase == Phase::Running) {
+            let message =
+                "stopping: what runs has ten seconds to save a checkpoint; Ctrl-C again stops at once";
+            (self.parts.sink)(&Event::Warning { message: message.to_owned() });
+        }
         self.executor.stop(self.stop);
     }
 
@@ -231,7 +239,7 @@ impl Dispatcher<'_> {
             if !self.todo.is_empty() {
                 let store = self.parts.store;
                 let _snapshot = store.snapshot().map_err(Error::Store)?;
-                while let Some(id) = self.todo.pop_front() {
+                while let Some(id) = self.next() {
                     self.settle(id)?;
                 }
             }
@@ -248,6 +256,17 @@ impl Dispatcher<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The next node to decide about: frozen ones last, so that what is cached in front of them is known by then.
+    fn next(&mut self) -> Option<NodeId> {
+        while let Some(id) = self.todo.pop_front() {
+            match self.parts.graph.node(id).reuse {
+                Reuse::Last => self.frozen_todo.push_back(id),
+                _ => return Some(id),
+            }
+        }
+        self.frozen_todo.pop_front()
     }
 
     fn start_claimed(&mut self) -> Result<(), Error> {
@@ -320,6 +339,13 @@ impl Dispatcher<'_> {
     }
 
     pub(super) fn make_ready(&mut self, id: NodeId) {
+        if !self.waits_for_twin(id) {
+            self.enqueue(id);
+        }
+    }
+
+    /// It is to be claimed.
+    pub(super) fn enqueue(&mut self, id: NodeId) {
         self.nodes[id.0].phase = Phase::Ready;
         let turn = self.turn(id);
         self.ready.insert(turn);

@@ -12,9 +12,12 @@ impl Dispatcher<'_> {
     pub(super) fn use_last(&mut self, id: NodeId) {
         let Some(frozen) = self.parts.frozen.get(&id) else { return };
         let (key, hit) = (frozen.key, frozen.hit.clone());
-        // What it would read may not be there yet: the parameters are compared, and the plan does the rest.
+        // It waits for nothing: what it would read is compared as far as it is there.
+        let nodes = &self.nodes;
+        let outputs = |from: NodeId| nodes[from.0].outputs.as_deref();
+        let ports = self.parts.resolver.known_inputs(self.parts.store, id, outputs);
         let recipe = self.parts.resolver.recipe(id);
-        let (reason, changes) = (frozen.reason(recipe, None), frozen.changes(recipe, None));
+        let (reason, changes) = (frozen.reason(recipe, &ports), frozen.changes(recipe, &ports));
         let progress = &mut self.nodes[id.0];
         progress.key = Some(key);
         if progress.again {

@@ -14,27 +14,24 @@ use crate::{growth, plan};
 
 /// The graph as it has grown: earlier ones stay, since many refer to them.
 #[derive(Default)]
-pub(super) struct Grown {
-    graph: OnceCell<Graph>,
-    next: OnceCell<Box<Grown>>,
-}
+pub(crate) struct Grown(OnceCell<Box<(Graph, Grown)>>);
 
 impl Grown {
     /// The latest one, if it has grown at all.
-    pub(super) fn latest(&self) -> Option<&Graph> {
-        let mut place = self;
-        while let Some(next) = place.next.get().filter(|next| next.graph.get().is_some()) {
-            place = next;
+    pub(crate) fn latest(&self) -> Option<&Graph> {
+        let (mut latest, mut end) = (None, self);
+        while let Some((graph, next)) = end.0.get().map(AsRef::as_ref) {
+            (latest, end) = (Some(graph), next);
         }
-        place.graph.get()
+        latest
     }
 
     fn keep(&self, graph: Graph) -> &Graph {
-        let mut place = self;
-        while place.graph.get().is_some() {
-            place = place.next.get_or_init(Box::default);
+        let mut end = self;
+        while let Some(next) = end.0.get() {
+            end = &next.1;
         }
-        place.graph.get_or_init(|| graph)
+        &end.0.get_or_init(|| Box::new((graph, Self::default()))).0
     }
 }
 

@@ -44,8 +44,7 @@ use flow_plugin::Digest;
 use flow_plugin::protocol::PluginInfo;
 use flow_store::{RunStart, RunStatus, Store};
 
-use grow::Grown;
-
+pub(crate) use grow::Grown;
 pub use machine::cores;
 pub use trial::{Tried, try_operations};
 pub use verify::{Sample, Verdict, Verification, Verified, VerifyOptions, verify};
@@ -165,6 +164,18 @@ pub fn run(
     options: &Options,
     sink: &mut dyn FnMut(&Event),
 ) -> Result<Outcome, Error> {
+    run_growing(graph, &Grown::default(), catalog, store, options, sink)
+}
+
+/// The same, for whoever wants to see the graph grow meanwhile.
+pub(crate) fn run_growing(
+    graph: &Graph,
+    grown: &Grown,
+    catalog: &Catalog,
+    store: Store,
+    options: &Options,
+    sink: &mut dyn FnMut(&Event),
+) -> Result<Outcome, Error> {
     if graph.nodes.iter().any(|node| node.reuse == Reuse::Needed) {
         // Says what is left out of the run and would have to be computed.
         plan::plan(graph, catalog, &store)?;
@@ -174,7 +185,7 @@ pub fn run(
     let frozen = plan::frozen(graph, &store)?;
     publish::check(graph, 0, &store, options.overwrite)?;
     let mut summary = Summary::given_up(graph.nodes.len());
-    let run = carry_out(graph, catalog, (store, resolver, frozen), options, sink, &mut summary);
+    let run = carry_out((graph, grown), catalog, (store, resolver, frozen), options, sink, &mut summary);
     // Whoever follows the events is told the end in any case.
     sink(&Event::RunFinished(summary.clone()));
     run.map(|run| Outcome { run, summary })
@@ -182,7 +193,7 @@ pub fn run(
 
 /// Gives the run's name. What the run came to is put into `summary`, also when it had to be given up.
 fn carry_out<'a>(
-    graph: &'a Graph,
+    (graph, grown): (&'a Graph, &'a Grown),
     catalog: &'a Catalog,
     (mut store, resolver, frozen): (Store, Resolver<'a>, BTreeMap<NodeId, Frozen>),
     options: &Options,
@@ -219,10 +230,9 @@ fn carry_out<'a>(
     }
 
     let reader = Store::open(store.root()).map_err(plan::Error::Store)?;
-    let grown = Grown::default();
     let parts = dispatcher::Parts {
         graph,
-        grown: &grown,
+        grown,
         catalog,
         store: &reader,
         resolver,

@@ -77,24 +77,15 @@ fn target(graph: &Graph, path: &Path) -> PathBuf {
     root.join(path).components().collect()
 }
 
-/// Why a node whose result is known has to run all the same: an output of it is to be published, and is
-/// neither there nor in the store.
-pub(crate) fn gone(
+/// Whether an output lies already where it is to be published.
+pub(crate) fn is_placed(
     store: &Store,
     graph: &Graph,
-    id: NodeId,
-    outputs: &[OutputRecord],
-) -> Result<Option<String>, flow_store::Error> {
-    for (port, path) in &graph.node(id).publish {
-        let Some(output) = outputs.iter().find(|output| output.port == *port) else { continue };
-        if let Err(error) = store.check_artifact(&output.digest) {
-            let found = look(store, output.kind, &target(graph, path), Some(output))?;
-            if !matches!(found, Found::Same { .. }) {
-                return plan::missing(port, error).map(Some);
-            }
-        }
-    }
-    Ok(None)
+    output: &OutputRecord,
+    path: &Path,
+) -> Result<bool, flow_store::Error> {
+    let found = look(store, output.kind, &target(graph, path), Some(output))?;
+    Ok(matches!(found, Found::Same { .. }))
 }
 
 impl Dispatcher<'_> {

@@ -60,10 +60,7 @@ impl Dispatcher<'_> {
         match claim {
             Claim::Ours => match busy {
                 // One of the two is enough.
-                Some(twin) => {
-                    progress.phase = Phase::Theirs;
-                    self.twins.entry(twin).or_default().push(id);
-                }
+                Some(twin) => self.wait_for_twin(id, twin),
                 None => {
                     progress.phase = Phase::Claimed;
                     self.holders.extend(progress.key.map(|key| (key, id)));
@@ -100,7 +97,32 @@ impl Dispatcher<'_> {
         Ok(())
     }
 
-    /// Another node of this run that has claimed the same key.
+    /// Of several nodes with one key the first runs, and the others wait for it: so the plan can say which. What is
+    /// computed although its result is known is computed for itself.
+    pub(super) fn waits_for_twin(&mut self, id: NodeId) -> bool {
+        let progress = &self.nodes[id.0];
+        let Some(key) = progress.key.filter(|_| !progress.again) else { return false };
+        if let Some(twin) = self.twin(id) {
+            let phase = self.nodes[twin.0].phase;
+            if phase == Phase::Ready && id < twin {
+                let turn = self.turn(twin);
+                self.ready.remove(&turn);
+                self.wait_for_twin(twin, id);
+            } else if !matches!(phase, Phase::Waiting | Phase::Ended(_)) {
+                self.wait_for_twin(id, twin);
+                return true;
+            }
+        }
+        self.holders.insert(key, id);
+        false
+    }
+
+    fn wait_for_twin(&mut self, id: NodeId, twin: NodeId) {
+        self.nodes[id.0].phase = Phase::Theirs;
+        self.twins.entry(twin).or_default().push(id);
+    }
+
+    /// Another node of this run that has claimed the same key, or is about to.
     fn twin(&self, id: NodeId) -> Option<NodeId> {
         self.holders.get(self.nodes[id.0].key.as_ref()?).copied().filter(|holder| *holder != id)
     }
@@ -109,7 +131,7 @@ impl Dispatcher<'_> {
     pub(super) fn wake_twins(&mut self, id: NodeId) {
         for twin in self.twins.remove(&id).unwrap_or_default() {
             if self.nodes[twin.0].phase == Phase::Theirs {
-                self.make_ready(twin);
+                self.enqueue(twin);
             }
         }
     }

@@ -4,7 +4,7 @@
 //! a trial that was computed before, by a search or by hand, is there already; an interrupted search goes on; and
 //! the best trial is an ordinary run away. Only what the number needs is computed.
 //!
-//! Trials that do not depend on each other's results are put together into one graph ([`unite`]) and run under one
+//! Trials that do not depend on each other's results are put together into one graph (`unite`) and run under one
 //! pool of cores. [`search`] says which come next.
 
 mod search;
@@ -12,13 +12,11 @@ mod space;
 mod stream;
 mod target;
 mod tpe;
-mod unite;
+mod trials;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 
-use flow_plugin::Digest;
-use flow_store::{NodeState, RunStatus, Store};
+use flow_store::{RunStatus, Store};
 
 pub use search::{Method, Search};
 pub use space::{Dimension, Unreadable};
@@ -26,14 +24,15 @@ pub use space::{Dimension, Unreadable};
 use crate::catalog::Catalog;
 use crate::diagnostics::Diagnostics;
 use crate::event;
-use crate::graph::{Graph, NodeId};
-use crate::run;
+use crate::graph::Graph;
+use crate::run::{self, Grown};
 use crate::select::{Selection, Unselectable};
 use crate::variants::Spread;
 use crate::workflow;
 
 use search::Point;
 use target::Target;
+use trials::Batch;
 
 /// What is to be searched for, and where.
 #[derive(Clone, Debug)]
@@ -144,7 +143,7 @@ pub fn sweep(
     let base = workflow::load(&options.file, &options.workflow, catalog)?;
     let target = Target::parse(&options.metric, &base)?;
     let root = options.store.clone().unwrap_or_else(|| base.root.join(".flow"));
-    let (base, _) = needed(base, &target)?;
+    let base = needed(base, &target)?;
     let reader = Store::open(&root)?;
     let search = &options.search;
     sink(Event::Started { workflow: &base.name, search });
@@ -154,22 +153,26 @@ pub fn sweep(
     while told.len() < search.trials() && !interrupted {
         let points = search.next(&told);
         let mut batch = Batch::load(options, &target, catalog, &points, told.len() + 1)?;
-        for trial in batch.trials.iter().filter(|trial| trial.nodes.is_none()) {
-            sink(Event::Ended(&trial.ended(&target, &reader, &batch.seen)));
-        }
+        let mut tell = |trial: &Trial| sink(Event::Ended(trial));
+        batch.announce(&target, &reader, &mut tell);
         if let Some(graph) = batch.graph.take() {
-            let store = Store::open(&root)?;
-            let outcome = run::run(&graph, &*catalog, store, &options.run, &mut |event| {
+            let (store, grown) = (Store::open(&root)?, Grown::default());
+            let run = &options.run;
+            let outcome = run::run_growing(&graph, &grown, &*catalog, store, run, &mut |event| {
                 sink(Event::Run(event));
-                batch.note(event, &target, &reader, sink);
+                batch.look_at(grown.latest(), &target);
+                batch.note(event);
+                batch.announce(&target, &reader, &mut |trial| sink(Event::Ended(trial)));
             })?;
             interrupted = outcome.summary.status == RunStatus::Interrupted;
+            if !interrupted {
+                batch.end(&target, &reader, &mut |trial| sink(Event::Ended(trial)));
+            }
         }
         let sign = if options.maximize { -1.0 } else { 1.0 };
-        for (trial, point) in batch.trials.iter().zip(points) {
-            let ended = trial.ended(&target, &reader, &batch.seen);
+        for (point, (ended, is_over)) in points.into_iter().zip(batch.results(&target, &reader)) {
             told.push((point, ended.value().map(|value| sign * value)));
-            if !interrupted || trial.has_ended(&batch.seen) {
+            if !interrupted || is_over {
                 trials.push(ended);
             }
         }
@@ -189,191 +192,23 @@ fn ranking(trials: &[Trial], maximize: bool) -> Vec<usize> {
     ranking
 }
 
-/// What became of a node.
-struct Seen {
-    state: NodeState,
-    cached: bool,
-    key: Option<Digest>,
-    wall_s: f64,
-    error: Option<String>,
-}
-
-/// A trial that is to be run, or cannot be.
-struct Running {
-    number: usize,
-    settings: Vec<String>,
-    /// The names of its nodes, and of those that have the number; none if it cannot be made.
-    nodes: Option<(Vec<String>, Vec<String>)>,
-    problem: String,
-    announced: bool,
-}
-
-/// Trials that run side by side.
-struct Batch {
-    graph: Option<Graph>,
-    trials: Vec<Running>,
-    /// By name, how the nodes ended.
-    seen: BTreeMap<String, Seen>,
-    /// By name of a node that has the number: the trials.
-    measured: HashMap<String, Vec<usize>>,
-}
-
-impl Batch {
-    fn load(
-        options: &Options,
-        target: &Target,
-        catalog: &mut Catalog,
-        points: &[Point],
-        first: usize,
-    ) -> Result<Self, Error> {
-        let (mut graphs, mut trials, mut failed) = (Vec::new(), Vec::new(), None);
-        let mut measured: Vec<BTreeSet<NodeId>> = Vec::new();
-        for (number, point) in (first..).zip(points) {
-            let settings = options.search.settings(point);
-            let mut running =
-                Running { number, settings, nodes: None, problem: String::new(), announced: false };
-            match load(options, target, catalog, &running.settings) {
-                Ok((graph, ids)) => {
-                    running.nodes = Some(Default::default());
-                    measured.push(ids);
-                    graphs.push(graph);
-                }
-                Err(Error::Workflow(problems)) => {
-                    let first = problems.sorted().first().map(|problem| problem.message.clone());
-                    running.problem = first.unwrap_or_default();
-                    failed.get_or_insert(problems);
-                }
-                Err(Error::Metric(error)) => running.problem = error.message,
-                Err(other) => return Err(other),
-            }
-            trials.push(running);
-        }
-        if let (true, Some(problems)) = (graphs.is_empty() && first == 1, failed) {
-            // What is wrong with all of them is a mistake of whoever asked.
-            return Err(problems.into());
-        }
-        let numbers: Vec<usize> = trials.iter().filter(|t| t.nodes.is_some()).map(|t| t.number).collect();
-        let united = unite::unite(graphs, &numbers);
-        if let Some(united) = &united {
-            let name = |id: &NodeId| united.graph.node(*id).name.clone();
-            let sound = trials.iter_mut().filter(|trial| trial.nodes.is_some());
-            for ((trial, nodes), measured) in sound.zip(&united.nodes).zip(measured) {
-                let of_metric = measured.iter().map(|id| name(&nodes[id.0])).collect();
-                trial.nodes = Some((nodes.iter().map(name).collect(), of_metric));
-            }
-        }
-        let graph =
-            united.map(|united| Graph { name: format!("{}-sweep", united.graph.name), ..united.graph });
-        let mut by_node: HashMap<String, Vec<usize>> = HashMap::new();
-        for (at, trial) in trials.iter().enumerate() {
-            for node in trial.nodes.iter().flat_map(|(_, measured)| measured) {
-                by_node.entry(node.clone()).or_default().push(at);
-            }
-        }
-        Ok(Self { graph, trials, seen: BTreeMap::new(), measured: by_node })
-    }
-
-    /// Takes down how a node ended, and tells of the trials that have ended with it.
-    fn note(
-        &mut self,
-        event: &event::Event,
-        target: &Target,
-        store: &Store,
-        sink: &mut dyn FnMut(Event<'_>),
-    ) {
-        let event::Event::NodeFinished { node, status, cached, key, wall_s, error, .. } = event else {
-            return;
-        };
-        let error = error.as_ref().map(|error| error.message.clone());
-        let seen = Seen { state: *status, cached: *cached, key: *key, wall_s: *wall_s, error };
-        self.seen.insert(node.clone(), seen);
-        for at in self.measured.get(node).into_iter().flatten() {
-            let trial = &mut self.trials[*at];
-            if !trial.announced && trial.has_ended(&self.seen) {
-                trial.announced = true;
-                sink(Event::Ended(&trial.ended(target, store, &self.seen)));
-            }
-        }
-    }
-}
-
-/// The workflow with the settings of a trial, less what the number does not need; and the nodes that have it.
+/// The workflow with the settings of a trial, less what the number does not need.
 fn load(
     options: &Options,
     target: &Target,
     catalog: &mut Catalog,
     settings: &[String],
-) -> Result<(Graph, BTreeSet<NodeId>), Error> {
+) -> Result<Graph, Error> {
     let mut with = options.workflow.clone();
     let names = options.search.space().iter().map(|dimension| &dimension.name);
     with.set.extend(names.zip(settings).map(|(name, value)| format!("{name}={value}")));
-    let graph = workflow::load(&options.file, &with, catalog)?;
-    needed(graph, target)
+    needed(workflow::load(&options.file, &with, catalog)?, target)
 }
 
-/// What the number needs, and the nodes that have it.
-fn needed(graph: Graph, target: &Target) -> Result<(Graph, BTreeSet<NodeId>), Error> {
+/// What the number needs.
+fn needed(graph: Graph, target: &Target) -> Result<Graph, Error> {
     let until = vec![target.of.clone()];
-    let graph = graph.select(&Selection { until, ..Selection::default() })?;
-    if let Some(stage) = graph.stages.iter().find(|stage| !stage.unknown.is_empty()) {
-        let message = format!("the nodes of `{}` are not known before it runs", stage.name);
-        let hint = "trials of such a workflow cannot be put together: run them one by one";
-        return Err(Unselectable { message, hint: Some(hint.to_owned()) }.into());
-    }
-    let measured = target.nodes(&graph)?;
-    Ok((graph, measured))
-}
-
-impl Running {
-    fn has_ended(&self, seen: &BTreeMap<String, Seen>) -> bool {
-        let ended = |name: &String| seen.get(name).is_some_and(|seen| seen.state != NodeState::Cancelled);
-        self.nodes.as_ref().is_none_or(|(_, measured)| measured.iter().all(ended))
-    }
-
-    /// What it came to, as far as is known.
-    fn ended(&self, target: &Target, store: &Store, seen: &BTreeMap<String, Seen>) -> Trial {
-        let all = self.nodes.iter().flat_map(|(all, _)| all);
-        let all: Vec<(&String, &Seen)> = all.filter_map(|name| Some((name, seen.get(name)?))).collect();
-        let now: Vec<&Seen> = all
-            .iter()
-            .map(|(_, seen)| *seen)
-            .filter(|s| s.state == NodeState::Succeeded && !s.cached)
-            .collect();
-        Trial {
-            number: self.number,
-            settings: self.settings.clone(),
-            result: self.result(target, store, seen, &all),
-            nodes: self.nodes.as_ref().map_or(0, |(all, _)| all.len()),
-            computed: now.len(),
-            wall_s: now.iter().map(|seen| seen.wall_s).sum(),
-        }
-    }
-
-    fn result(
-        &self,
-        target: &Target,
-        store: &Store,
-        seen: &BTreeMap<String, Seen>,
-        all: &[(&String, &Seen)],
-    ) -> Result<Spread, String> {
-        let Some((_, measured)) = &self.nodes else { return Err(self.problem.clone()) };
-        let mut values = Vec::with_capacity(measured.len());
-        for name in measured {
-            match seen.get(name) {
-                Some(Seen { state: NodeState::Succeeded, key: Some(key), .. }) => {
-                    values.push(target.value(store, key).map_err(|problem| format!("{name}: {problem}"))?);
-                }
-                _ => {
-                    // The node at whose fault it is says more than those that were skipped for it.
-                    let failed = all.iter().find(|(_, seen)| seen.state == NodeState::Failed);
-                    let why = failed
-                        .map(|(name, seen)| format!("{name}: {}", seen.error.as_deref().unwrap_or("failed")));
-                    return Err(why.unwrap_or_else(|| format!("{name} did not run")));
-                }
-            }
-        }
-        Ok(Spread::of(&values))
-    }
+    Ok(graph.select(&Selection { until, ..Selection::default() })?)
 }
 
 /// The settings of a trial as the arguments of a run: `--set NAME=VALUE`.

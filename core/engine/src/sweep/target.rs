@@ -1,16 +1,18 @@
 //! The number that a search is after: `STAGE.OUTPUT.NAME`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use flow_artifact::Kind;
 use flow_artifact::metrics::read_metrics;
 use flow_plugin::Digest;
 use flow_store::Store;
+use serde_json::Value;
 
 use crate::diagnostics::{closest, list};
-use crate::graph::{Graph, NodeId};
+use crate::graph::{Graph, NodeId, Stage};
 use crate::select::Unselectable;
 use crate::variants;
+use crate::workflow::ITERATION;
 
 /// A number in the metrics of a stage or node.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,7 +39,8 @@ impl Target {
             .filter(|name| {
                 text.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
             })
-            .max_by_key(|name| name.len());
+            .max_by_key(|name| name.len())
+            .or_else(|| unknown_node(text, graph));
         let Some(of) = of else {
             let first = text.split(['.', '[']).next().unwrap_or_default();
             let hint = match closest(first, stages.clone()) {
@@ -48,7 +51,7 @@ impl Target {
         };
         let ids = graph.named(&[of.to_owned()], "measure")?;
         // Of a stage whose nodes are not known yet there is one that stands for them.
-        let stand_in = || graph.stand_ins.iter().find(|node| node.stage == of);
+        let stand_in = || graph.stand_ins.iter().find(|node| is_of(of, &node.stage));
         let node = ids.first().map(|id| &graph.nodes[id.0]).or_else(stand_in);
         let outputs: Vec<(&str, Kind)> = node
             .iter()
@@ -82,9 +85,25 @@ impl Target {
         }
     }
 
-    /// The nodes that have it.
+    /// Whether its nodes are of this stage.
+    pub(super) fn is_of(&self, stage: &Stage) -> bool {
+        is_of(&self.of, &stage.name)
+    }
+
+    /// The nodes that have it. Of a stage that is repeated, as everywhere outside its loop, the last iterations.
     pub(super) fn nodes(&self, graph: &Graph) -> Result<BTreeSet<NodeId>, Unselectable> {
-        graph.named(std::slice::from_ref(&self.of), "measure")
+        let nodes = graph.named(std::slice::from_ref(&self.of), "measure")?;
+        if !graph.stages.iter().any(|stage| stage.looped && stage.name == self.of) {
+            return Ok(nodes);
+        }
+        let mut last: BTreeMap<String, (Option<u64>, NodeId)> = BTreeMap::new();
+        for id in nodes {
+            let mut others = (*graph.node(id).coordinates).clone();
+            let iteration = others.shift_remove(ITERATION).and_then(|value| value.as_u64());
+            let place = last.entry(Value::Object(others).to_string()).or_insert((iteration, id));
+            *place = (*place).max((iteration, id));
+        }
+        Ok(last.into_values().map(|(_, id)| id).collect())
     }
 
     /// Reads it from the result of a node.
@@ -117,4 +136,16 @@ impl Target {
             (_, value) => Ok(*value),
         }
     }
+}
+
+/// Whether a name is that of a stage, or may be that of a node of it.
+fn is_of(name: &str, stage: &str) -> bool {
+    name.strip_prefix(stage).is_some_and(|rest| rest.is_empty() || rest.starts_with('['))
+}
+
+/// The name of a node that a text begins with, of a stage whose nodes are not all known.
+fn unknown_node<'t>(text: &'t str, graph: &Graph) -> Option<&'t str> {
+    let mut open = graph.stages.iter().filter(|stage| !stage.unknown.is_empty());
+    let name = &text[..text.rfind(']')? + 1];
+    open.any(|stage| name != stage.name && is_of(name, &stage.name)).then_some(name)
 }

@@ -57,18 +57,28 @@ fn holds(when: &Tree, cell: &Cell, params: &Params, problems: &mut Diagnostics) 
     let matrix: Map<String, Value> = values(cell);
     let seed = matrix.get("seed").cloned();
     let matrix = Value::Object(matrix);
+    let scope = scope(params, &matrix, seed.as_ref(), cell.is_empty());
+    truth("when", "params.n > 0", when, &scope, params, problems)
+}
+
+/// What names mean in a condition.
+pub(super) fn scope<'s>(
+    params: &'s Params,
+    matrix: &'s Value,
+    seed: Option<&'s Value>,
+    single: bool,
+) -> Scope<'s> {
     let scope = Scope::new()
         .with("params", &params.value)
         .without("resources", "what a node may use does not decide whether it is there");
-    let scope = match cell.is_empty() {
+    let scope = match single {
         true => scope.without("matrix", "this stage has no matrix, and inherits none"),
-        false => scope.with("matrix", &matrix),
+        false => scope.with("matrix", matrix),
     };
-    let scope = match &seed {
+    match seed {
         Some(seed) => scope.with("seed", seed),
         None => scope.without("seed", "this stage has no `seeds`"),
-    };
-    truth("when", "params.n > 0", when, &scope, params, problems)
+    }
 }
 
 /// The value of a condition that stands under a key. `None` where it cannot be computed, which is then reported.

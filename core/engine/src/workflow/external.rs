@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use flow_plugin::Kind;
 use flow_plugin::artifact::Dataset;
+use flow_plugin::artifact::import::Import;
 use serde_json::Value;
 
 use crate::diagnostics::{Diagnostic, Diagnostics, Span, closest};
@@ -16,12 +17,21 @@ pub(super) struct Known {
     there: HashMap<PathBuf, bool>,
     files: HashMap<PathBuf, bool>,
     environments: HashMap<PathBuf, Result<Environment, String>>,
+    unreadable: HashMap<PathBuf, Option<String>>,
 }
 
 impl Known {
     /// Whether there is a file at this path.
     pub(super) fn is_file(&mut self, path: &Path) -> bool {
         *self.files.entry(path.to_owned()).or_insert_with(|| path.is_file())
+    }
+
+    /// Why no arrays can be read from what lies at this path; none if they can, or if nothing is there.
+    pub(super) fn unreadable(&mut self, path: &Path) -> Option<String> {
+        let known = self.unreadable.entry(path.to_owned());
+        let look =
+            || path.exists().then(|| Import::open(path).err()).flatten().map(|error| error.to_string());
+        known.or_insert_with(look).clone()
     }
 
     /// What an environment of Python consists of, or what is wrong with it.

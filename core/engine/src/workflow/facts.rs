@@ -31,7 +31,8 @@ pub struct FolderEntry {
 }
 
 impl Facts {
-    pub(super) fn get(&self, node: &str, port: &str) -> Option<&Fact> {
+    /// What is known of an output.
+    pub(crate) fn get(&self, node: &str, port: &str) -> Option<&Fact> {
         self.known.get(node)?.get(port)
     }
 

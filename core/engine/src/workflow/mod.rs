@@ -44,13 +44,14 @@ use std::sync::Arc;
 
 use crate::catalog::Catalog;
 use crate::diagnostics::{Diagnostic, Diagnostics, Span};
-use crate::graph::Graph;
+use crate::graph::{Graph, MadeOf};
 use crate::select::Selection;
 
 use file::{File, Word};
 use nodes::Place;
 use params::Params;
 
+pub(crate) use expand::ITERATION;
 pub use facts::{Fact, Facts, FolderEntry};
 pub use locate::{NotFound, locate, root_of};
 
@@ -202,7 +203,7 @@ impl Written {
             questions: built.questions,
             stand_ins: built.stand_ins,
             selection: Selection::default(),
-            written: self.clone(),
+            made_of: MadeOf::File(self.clone()),
         })
     }
 

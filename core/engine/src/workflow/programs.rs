@@ -2,7 +2,7 @@
 
 use flow_plugin::{Kind, Multiplicity, Port, Spec};
 
-use super::file::{Connection, File, StageDecl};
+use super::file::{Connection, File, Item, StageDecl};
 use super::globs;
 use super::link::Linked;
 use super::tree::Data;
@@ -51,10 +51,21 @@ pub(super) fn check_forms(stage: &StageDecl, spec: &Spec, problems: &mut Diagnos
             let problem = Diagnostic::at(*span, format!("`{}` takes its inputs as they are", spec.name));
             problems
                 .push(problem.help(format!("connect the output itself; only `{}` takes `as`", exec::RUN)));
-        } else if port.kind != Kind::Dataset {
+        } else if port.kind != Kind::Dataset && !is_outside(stage, input) {
             let message = format!("a {} cannot be given as {}", port.kind, form.name());
             problems.push(Diagnostic::at(*span, message).help("only a dataset has other forms"));
         }
+    }
+}
+
+/// Whether an input is a file outside, which is looked at when its path is known.
+fn is_outside(stage: &StageDecl, input: &str) -> bool {
+    let connection =
+        stage.inputs.iter().find(|(name, _)| name.text == input).map(|(_, connection)| connection);
+    match connection {
+        Some(Connection::External(..)) => true,
+        Some(Connection::Collect(items, _)) => items.iter().all(|item| matches!(item, Item::External(_))),
+        _ => false,
     }
 }
 

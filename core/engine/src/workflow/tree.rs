@@ -3,7 +3,7 @@
 use serde_json::{Number, Value};
 
 use crate::diagnostics::{Diagnostic, Diagnostics, Span};
-use crate::expr::{Piece, Scope, Template};
+use crate::expr::{Expr, Piece, Problem, Scope, Template};
 
 /// A value and where it is written.
 #[derive(Clone, Debug)]
@@ -156,14 +156,7 @@ impl Tree {
                 return match template.eval(scope) {
                     Ok(value) => Some(Self::from_value(value, self.span, leads_to)),
                     Err((index, problem)) => {
-                        let span = match &template.pieces[index] {
-                            Piece::Expression { written, range, .. } => {
-                                within(problems, self.span, written, range.start, problem.range.clone())
-                            }
-                            Piece::Text(_) => self.span,
-                        };
-                        let diagnostic = Diagnostic::at(span, problem.message).topic("expression");
-                        problems.push(diagnostic.maybe_help(problem.hint));
+                        report(template, self.span, index, problem, problems);
                         None
                     }
                 };
@@ -189,6 +182,29 @@ impl Tree {
         Some(Self { span: self.span, data, origin: self.origin })
     }
 
+    /// Looks at every expression, and reports what is wrong. Whether all are sound.
+    pub(crate) fn check(
+        &self,
+        check: &dyn Fn(&Expr) -> Result<(), Problem>,
+        problems: &mut Diagnostics,
+    ) -> bool {
+        let mut found = Vec::new();
+        self.templates(&mut |template, span| {
+            for (index, piece) in template.pieces.iter().enumerate() {
+                if let Piece::Expression { expr, .. } = piece
+                    && let Err(problem) = check(expr)
+                {
+                    found.push((template, span, index, problem));
+                }
+            }
+        });
+        let sound = found.is_empty();
+        for (template, span, index, problem) in found {
+            report(template, span, index, problem, problems);
+        }
+        sound
+    }
+
     /// Lays the entries of another mapping over this one, mapping by mapping. Everything else is replaced.
     pub(crate) fn merge(&mut self, over: Tree) {
         match (&mut self.data, over.data) {
@@ -203,6 +219,18 @@ impl Tree {
             (_, data) => *self = Self { span: over.span, data, origin: over.origin },
         }
     }
+}
+
+/// Reports what is wrong with a piece of a template, which stands at a place.
+fn report(template: &Template, text: Span, index: usize, problem: Problem, problems: &mut Diagnostics) {
+    let span = match &template.pieces[index] {
+        Piece::Expression { written, range, .. } => {
+            within(problems, text, written, range.start, problem.range)
+        }
+        Piece::Text(_) => text,
+    };
+    let diagnostic = Diagnostic::at(span, problem.message).topic("expression");
+    problems.push(diagnostic.maybe_help(problem.hint));
 }
 
 /// The place in the source of a piece of an expression. Quoted and folded texts do not stand in the source as

@@ -2,6 +2,7 @@
 //! each of their inputs takes.
 
 mod collect;
+mod outlook;
 mod stage;
 mod turns;
 mod unknown;
@@ -18,6 +19,8 @@ use super::link::Linked;
 use super::nodes::Place;
 use super::params::Params;
 use crate::diagnostics::{Diagnostics, Span};
+pub(super) use outlook::Outlook;
+pub(crate) use turns::ITERATION;
 pub(super) use turns::{Looped, outputs};
 pub(super) use unknown::Unknown;
 
@@ -39,6 +42,8 @@ pub(super) struct Expanded {
     pub(super) open: Vec<(usize, usize, String)>,
     /// Cells that are switched off, and why.
     pub(super) off: Vec<(Cell, String)>,
+    /// The axes that it has, where they can be told without their values.
+    pub(super) outlook: Option<Outlook>,
     /// Tables that its axes are read from.
     pub(super) reads: Vec<(PathBuf, Span)>,
 }

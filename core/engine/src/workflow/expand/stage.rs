@@ -126,6 +126,7 @@ impl Expander<'_> {
             waits: false,
         };
         let repeated = turns.is_some();
+        let outlook = self.outlook(stage, turns.as_ref().map(|(looped, ..)| *looped));
         if let Some((looped, selected, unknown)) = turns {
             rows.builds_on(looped.frame.tainted, &unknown);
             rows.joined = 1;
@@ -245,7 +246,7 @@ impl Expander<'_> {
         let turns = if repeated { rows.rows.iter().map(|row| row.picks[0]).collect() } else { Vec::new() };
         let cells = rows.rows.into_iter().map(|row| row.cell).collect();
         let (tainted, unknown) = (rows.tainted, rows.unknown);
-        Expanded { cells, links, tainted, unknown, turns, open, off, reads }
+        Expanded { cells, links, tainted, unknown, turns, open, off, outlook, reads }
     }
 
     /// What comes over a connection that is resolved: its axes are joined to the rows.

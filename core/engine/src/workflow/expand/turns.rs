@@ -14,10 +14,10 @@ use super::super::tree::Tree;
 use super::unknown::Open;
 use super::{Expanded, Expander, Expansion, Unknown};
 use crate::diagnostics::{Diagnostic, Diagnostics};
-use crate::expr::{Piece, Scope};
+use crate::expr::{Piece, Scope, Shape};
 
 /// The axis that the stages of a loop have.
-pub(super) const ITERATION: &str = "iteration";
+pub(crate) const ITERATION: &str = "iteration";
 
 /// A loop may ask for at most so many iterations.
 const MOST: u64 = 10_000;
@@ -68,6 +68,7 @@ impl Expander<'_> {
     fn turns(&mut self, number: usize, of: &LoopDecl) -> Looped {
         let frame = self.rows(&of.frame, None, None);
         let mut looped = Looped { frame, ..Looped::default() };
+        looped.unknown.extend(&looped.frame.unknown);
         let Some(most) = self.most(of) else {
             looped.frame.tainted = true;
             return looped;
@@ -75,7 +76,6 @@ impl Expander<'_> {
         if looped.frame.tainted {
             return looped;
         }
-        looped.unknown.extend(&looped.frame.unknown);
         let name: Rc<str> = Rc::from(ITERATION);
         for (outer, cell) in looped.frame.cells.iter().enumerate() {
             let mut previous = None;
@@ -174,9 +174,6 @@ impl Expander<'_> {
                 }
             }
         }
-        if !open.is_empty() {
-            return Some(None);
-        }
         let matrix = values(cell);
         let (iteration, seed) =
             (matrix.get(ITERATION).cloned().unwrap_or_default(), matrix.get("seed").cloned());
@@ -187,6 +184,12 @@ impl Expander<'_> {
             .with(ITERATION, &iteration);
         if let Some(seed) = &seed {
             scope = scope.with("seed", seed);
+        }
+        if !open.is_empty() {
+            // What the metrics hold may be anything.
+            let stages = outputs(until);
+            let known: Vec<_> = stages.iter().map(|(stage, _)| (stage.as_str(), &Shape::Any)).collect();
+            return until.check(&|expr| expr.check_names(&scope, &known), self.problems).then_some(None);
         }
         for (stage, value) in &roots {
             scope = scope.with(stage, value);

@@ -8,11 +8,17 @@ use crate::exec::Form;
 impl Reader<'_> {
     /// What an input is connected to, and the form that it is asked for in.
     pub(super) fn formed(&mut self, tree: &Tree) -> (Connection, Option<(Form, Span)>) {
-        let (Data::Map(entries), Some(from)) = (&tree.data, tree.get("from")) else {
-            return (self.connection(tree), None);
+        let (connection, from) = match (&tree.data, tree.get("from"), tree.get("path")) {
+            (Data::Map(entries), Some(from), _) => {
+                self.known_keys(entries, &["from", "as"], "a converted input");
+                (self.connection(&from.value), from)
+            }
+            (Data::Map(entries), None, Some(path)) if tree.get("as").is_some() => {
+                self.known_keys(entries, &["path", "as"], "a converted input");
+                (Connection::External(path.value.clone(), tree.span), path)
+            }
+            _ => return (self.connection(tree), None),
         };
-        self.known_keys(entries, &["from", "as"], "a converted input");
-        let connection = self.connection(&from.value);
         let names = Form::ALL.map(Form::name);
         let Some(entry) = tree.get("as") else {
             self.problems.push(
@@ -69,7 +75,7 @@ impl Reader<'_> {
                     Diagnostic::at(tree.span, format!("{} cannot be connected to an input", tree.describe()))
                         .help(
                             "write `stage.port`, `[stage.port, …]`, `{ collect: stage.port, over: [axis] }`, \
-                             `{ path: FILE }` or `{ from: stage.port, as: netcdf }`",
+                             `{ path: FILE }`, `{ from: stage.port, as: netcdf }` or `{ path: FILE, as: npz }`",
                         ),
                 );
                 Connection::Broken

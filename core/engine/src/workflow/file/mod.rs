@@ -257,6 +257,9 @@ pub(super) fn read(root: &Tree, problems: &mut Diagnostics) -> Option<File> {
             .list(&entry.value, "`report` must be a list of outputs: `stage.port`")
             .iter()
             .filter_map(|item| reader.reference(item))
+            .collect::<Vec<_>>()
+            .into_iter()
+            .filter_map(|reference| reader.handed_on(reference, None, &loops))
             .collect(),
         None => Vec::new(),
     };
@@ -380,15 +383,16 @@ impl Reader<'_> {
             );
         }
         let is_loop = |entry: &&Entry| entry.value.get("repeat").is_some();
-        let loops: Vec<LoopDecl> = entries.iter().filter(is_loop).map(|entry| self.repeat(entry)).collect();
-        let names: HashMap<&str, usize> =
-            loops.iter().enumerate().map(|(number, of)| (of.frame.name.text.as_str(), number)).collect();
+        let mut loops: Vec<LoopDecl> =
+            entries.iter().filter(is_loop).map(|entry| self.repeat(entry)).collect();
+        let names: HashMap<String, usize> =
+            loops.iter().enumerate().map(|(number, of)| (of.frame.name.text.clone(), number)).collect();
         let stages = entries.iter().filter(|entry| !is_loop(entry)).map(|entry| {
             let body_of = entry.key.rsplit_once('.').and_then(|(of, _)| names.get(of).copied());
             self.stage(entry, body_of)
         });
         let mut stages: Vec<StageDecl> = stages.collect();
-        self.carried(&mut stages, &loops);
+        self.carried(&mut stages, &mut loops);
         (stages, loops)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::super::globs;
 use super::super::tree::{Data, Entry, Tree};
-use super::{CARRY, Connection, Item, Reader, Reference, StageDecl, Word};
+use super::{Axis, AxisBlock, CARRY, Connection, Item, Reader, Reference, StageDecl, Word};
 use crate::diagnostics::{Diagnostic, Span, did_you_mean};
 
 /// Keys of a stage that is a loop.
@@ -90,8 +90,28 @@ impl Reader<'_> {
         LoopDecl { frame, carry, until, at_most }
     }
 
-    /// Lets `carry.data` in the stages of loops mean what it is.
-    pub(super) fn carried(&mut self, stages: &mut [StageDecl], loops: &[LoopDecl]) {
+    /// Lets `carry.data` in the stages of loops mean what it is; from outside, `learn.carry.data` is what another
+    /// iteration would get.
+    pub(super) fn carried(&mut self, stages: &mut [StageDecl], loops: &mut [LoopDecl]) {
+        for of in 0..loops.len() {
+            let mut inputs = std::mem::take(&mut loops[of].frame.inputs);
+            inputs.iter_mut().for_each(|(_, connection)| self.from_outside(connection, None, loops));
+            loops[of].frame.inputs = inputs;
+        }
+        for stage in &mut *stages {
+            for (_, connection) in &mut stage.inputs {
+                self.from_outside(connection, stage.body_of, loops);
+            }
+            let body_of = stage.body_of;
+            for block in &mut stage.axes {
+                let AxisBlock::Matrix { axes, .. } = block else { continue };
+                for axis in axes {
+                    if let Axis::From(axis) = axis {
+                        axis.from = axis.from.take().and_then(|from| self.handed_on(from, body_of, loops));
+                    }
+                }
+            }
+        }
         for stage in stages {
             let Some(of) = stage.body_of else { continue };
             for (_, connection) in &mut stage.inputs {
@@ -122,6 +142,49 @@ impl Reader<'_> {
                     _ => {}
                 }
             }
+        }
+    }
+
+    /// Lets a reference from outside a loop to what it carries lead to the output that this is after an iteration.
+    ///
+    /// `None` where the loop carries no such thing, which is then reported.
+    pub(super) fn handed_on(
+        &mut self,
+        mut reference: Reference,
+        body_of: Option<usize>,
+        loops: &[LoopDecl],
+    ) -> Option<Reference> {
+        let carries = |of: &LoopDecl| reference.stage.text == format!("{}.{CARRY}", of.frame.name.text);
+        let Some(of) = loops.iter().position(carries).filter(|of| body_of != Some(*of)) else {
+            return Some(reference);
+        };
+        let (carry, _) = self.carry(&reference, &loops[of])??;
+        let then = loops[of].carry[carry].then.as_ref()?;
+        reference.stage.text.clone_from(&then.stage.text);
+        reference.port.text.clone_from(&then.port.text);
+        Some(reference)
+    }
+
+    /// The same for all that an input is connected to.
+    fn from_outside(&mut self, connection: &mut Connection, body_of: Option<usize>, loops: &[LoopDecl]) {
+        let mut sound = true;
+        let mut follow = |reference: &mut Reference| match self.handed_on(reference.clone(), body_of, loops) {
+            Some(found) => *reference = found,
+            None => sound = false,
+        };
+        match connection {
+            Connection::Map(reference) | Connection::Partial { from: reference, .. } => follow(reference),
+            Connection::Collect(items, _) => items.iter_mut().for_each(|item| match item {
+                Item::Output(reference) => follow(reference),
+                Item::External(_) | Item::Carry { .. } => {}
+            }),
+            Connection::External(..)
+            | Connection::Entry(_)
+            | Connection::Carry { .. }
+            | Connection::Broken => {}
+        }
+        if !sound {
+            *connection = Connection::Broken;
         }
     }
 

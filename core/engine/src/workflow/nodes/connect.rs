@@ -188,12 +188,14 @@ impl Builder<'_> {
                     }
                     kind_of_input = Some(port.clone());
                 }
-                (Connection::Entry(axis), _) if !tainted => {
+                (Connection::Entry(axis), _) if tainted => self.check_axis(axis),
+                (Connection::Entry(axis), _) => {
                     sources.extend(self.entry(axis, spec, port, &expanded.cells[row]));
                     kind_of_input = Some(port.clone());
                 }
                 _ => {}
             }
+            self.check_form(stage, port, &sources);
             let spans: Vec<(String, Span)> = connection
                 .references()
                 .iter()
@@ -222,17 +224,20 @@ impl Builder<'_> {
         into.push(Source { from, coordinates });
     }
 
+    /// Whether the stage will have an axis.
+    fn check_axis(&mut self, axis: &Word) {
+        let Some(axes) = self.outlook else { return };
+        let names: Vec<&str> = axes.iter().map(|(name, _)| name.as_str()).collect();
+        if !names.contains(&axis.text.as_str()) {
+            self.problems.push(no_axis(axis, &names));
+        }
+    }
+
     /// The entry that an axis of the stage stands for.
     fn entry(&mut self, axis: &Word, spec: &Spec, port: &Port, cell: &Cell) -> Option<Source> {
         let Some((_, value)) = cell.iter().find(|(name, _)| **name == *axis.text) else {
-            let axes = cell.iter().map(|(name, _)| &**name);
-            let help = match cell.is_empty() {
-                true => Some("it has no axes: it is one node".to_owned()),
-                false => did_you_mean(&axis.text, axes, "its axes are"),
-            };
-            self.problems.push(
-                Diagnostic::at(axis.span, format!("this stage has no axis `{}`", axis.text)).maybe_help(help),
-            );
+            let axes: Vec<&str> = cell.iter().map(|(name, _)| &**name).collect();
+            self.problems.push(no_axis(axis, &axes));
             return None;
         };
         let Some(entry) = &value.entry else {
@@ -317,6 +322,27 @@ impl Builder<'_> {
         found.into_iter().map(source).collect()
     }
 
+    /// Whether files outside can be given in the form that is asked for.
+    fn check_form(&mut self, stage: &StageDecl, port: &Port, sources: &[Source]) {
+        let Some((_, form, span)) = stage.forms.iter().find(|(name, ..)| *name == port.name) else { return };
+        for source in sources {
+            let Origin::External { path, kind } = &source.from else { continue };
+            if *kind == Kind::Dataset {
+                continue;
+            }
+            // That there is none has been reported.
+            let Some(why) = self.known.unreadable(path) else { continue };
+            let shown = path.strip_prefix(&self.place.current).unwrap_or(path);
+            let message = format!("`{}` cannot be given as {}", shown.display(), form.name());
+            self.problems.push(
+                Diagnostic::at(*span, message)
+                    .note(why)
+                    .topic("form")
+                    .help("without `as` the program gets the file as it is"),
+            );
+        }
+    }
+
     /// Checks the types of all sources of one input; gives the type of the first.
     fn types(
         &mut self,
@@ -346,4 +372,12 @@ impl Builder<'_> {
         }
         first
     }
+}
+
+fn no_axis(axis: &Word, axes: &[&str]) -> Diagnostic {
+    let help = match axes {
+        [] => Some("it has no axes: it is one node".to_owned()),
+        axes => did_you_mean(&axis.text, axes.iter().copied(), "its axes are"),
+    };
+    Diagnostic::at(axis.span, format!("this stage has no axis `{}`", axis.text)).maybe_help(help)
 }

@@ -5,9 +5,9 @@ mod connect;
 mod dag;
 mod parameters;
 mod program;
+mod scope;
 mod surroundings;
 
-use std::cell::Cell as Flag;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -18,8 +18,11 @@ use flow_plugin::{Checked, Port, Spec};
 use petgraph::graph::DiGraph;
 use serde_json::{Map, Value};
 
+use scope::{later, scope, uses};
+
 use super::axes::{coordinates, node_name, values};
-use super::expand::{Expanded, Expansion, Looped, expand};
+use super::condition;
+use super::expand::{Expanded, Expansion, Looped, Outlook, expand};
 use super::external;
 use super::facts::Facts;
 use super::file::{AxisBlock, File, StageDecl};
@@ -32,7 +35,7 @@ use super::validate::PathParam;
 use crate::catalog::Catalog;
 use crate::diagnostics::{Diagnostic, Diagnostics, Span};
 use crate::exec;
-use crate::expr::{Piece, Scope};
+use crate::expr::Scope;
 use crate::graph::{Attempt, Edge, Node, NodeId, Origin, Resources, Reuse, Source, Stage};
 
 /// Where relative paths start from, and what the machine has.
@@ -124,6 +127,7 @@ pub(super) fn build(
             externals: &mut built.externals,
             schemas: &mut schemas,
             known: &mut looked_at,
+            outlook: expanded[number].outlook.as_ref().filter(|_| expanded[number].is_standing_in()),
         };
         let nodes = builder.stage(number, stage);
         for (row, node) in nodes.into_iter().enumerate() {
@@ -137,6 +141,7 @@ pub(super) fn build(
         .map(|(number, stage)| Stage {
             name: stage.name.text.clone(),
             operation: stage.uses.as_ref().map(|uses| uses.text.clone()).unwrap_or_default(),
+            looped: stage.body_of.is_some(),
             nodes: match expanded[number].is_standing_in() {
                 true => Vec::new(),
                 false => (starts[number]..starts[number] + expanded[number].cells.len()).collect(),
@@ -185,6 +190,8 @@ struct Builder<'a> {
     /// By operation: compiled once, however many stages use it.
     schemas: &'a mut HashMap<String, Rc<Schema>>,
     known: &'a mut external::Known,
+    /// The axes of the stage, while their values are not known.
+    outlook: Option<&'a Outlook>,
 }
 
 /// What a node takes, how often it is tried, and what attempts after the first take where that differs.
@@ -244,6 +251,9 @@ impl Builder<'_> {
             AxisBlock::Seeds { span, .. } => Some(*span),
             _ => None,
         });
+        if let Some(when) = stage.when.as_ref().filter(|_| self.outlook.is_some()) {
+            self.check_names(when, &condition::scope(self.params, &Value::Null, None, true));
+        }
         let mut last = Last { fitting: vec![None; spec.inputs.len()], ..Last::default() };
         if spec.name == exec::RUN {
             last.with = Some(program::outline(&stage.with));
@@ -305,7 +315,7 @@ impl Builder<'_> {
         let params = self.params;
         let told = |attempt: &Resources| {
             let value = limits::resources_value(attempt, self.place.cores);
-            program::told(&unkeyed, &self::scope(params, &matrix, seed.as_ref(), &value))
+            program::told(&unkeyed, &scope::scope(params, &matrix, seed.as_ref(), &value))
         };
         let later = later.into_iter().map(|(resources, timeout)| {
             let told = told(&resources);
@@ -364,10 +374,17 @@ impl Builder<'_> {
             _ => false,
         });
         if unknown {
+            self.check_names(tree, scope);
             return None;
         }
         let params = self.params;
         tree.eval(scope, &|root, name| params.origin(root, name), self.problems)
+    }
+
+    /// Of expressions whose values come later the names are checked now, against the axes that the stage will have.
+    fn check_names(&mut self, tree: &Tree, scope: &Scope<'_>) {
+        let (outlook, params) = (self.outlook, self.params);
+        tree.check(&|expr| later(expr, scope, outlook, params), self.problems);
     }
 
     fn limits(
@@ -432,38 +449,4 @@ impl Builder<'_> {
         }
         publish
     }
-}
-
-/// What names mean in the expressions of one node.
-fn scope<'s>(
-    params: &'s Params,
-    matrix: &'s Value,
-    seed: Option<&'s Value>,
-    resources: &'s Value,
-) -> Scope<'s> {
-    let mut scope = Scope::new().with("params", &params.value);
-    scope = match matrix.as_object().is_some_and(Map::is_empty) {
-        true => scope.without("matrix", "this stage has no matrix, and inherits none"),
-        false => scope.with("matrix", matrix),
-    };
-    scope = match seed {
-        Some(seed) => scope.with("seed", seed),
-        None => scope.without("seed", "this stage has no `seeds`"),
-    };
-    scope
-        .with("resources", resources)
-        .without("attempt", "results do not depend on it; `resources` and `timeout` may")
-}
-
-/// Whether any expression of a tree uses a root for which the test holds.
-fn uses(tree: &Tree, test: impl Fn(&str) -> bool) -> bool {
-    let found = Flag::new(false);
-    tree.templates(&mut |template, _| {
-        for piece in &template.pieces {
-            if let Piece::Expression { expr, .. } = piece {
-                expr.references(&mut |root, _| found.set(found.get() || test(root)));
-            }
-        }
-    });
-    found.get()
 }

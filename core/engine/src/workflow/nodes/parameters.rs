@@ -7,7 +7,8 @@ use super::super::file::StageDecl;
 use super::super::schema::{Schema, Shape};
 use super::super::tree::{Data, Entry, Tree};
 use super::super::validate::Validator;
-use super::{Builder, Given, Last, uses};
+use super::scope::uses;
+use super::{Builder, Given, Last};
 use crate::diagnostics::{Diagnostic, Span, closest};
 use crate::expr::Scope;
 

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::super::file::{StageDecl, is_name};
 use super::super::programs;
 use super::super::tree::{Data, Entry, Tree, within};
+use super::scope::later;
 use super::surroundings::plain;
 use super::{Builder, Given};
 use crate::diagnostics::{Diagnostic, Span, did_you_mean};
@@ -80,7 +81,8 @@ impl Builder<'_> {
         inputs: &mut Vec<(String, Vec<Source>)>,
     ) -> Program {
         // What is wrong there has been reported.
-        let Some(run) = stage.with.get("run").filter(|_| given.sound) else { return Program::default() };
+        let known = given.sound || self.outlook.is_some();
+        let Some(run) = stage.with.get("run").filter(|_| known) else { return Program::default() };
         let facts = Facts { spec, scope, tainted };
         let Some(parts) = self.parts(&run.value, &facts) else { return Program::default() };
         self.unwritten(stage, &parts);
@@ -252,7 +254,7 @@ impl Builder<'_> {
             return Ok(self.port(expr, span, facts.spec));
         }
         if unknown {
-            return Ok(None);
+            return later(expr, facts.scope, self.outlook, self.params).map(|()| None);
         }
         let value = expr.eval(facts.scope)?;
         let several = value.is_array();
