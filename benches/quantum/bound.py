@@ -52,8 +52,9 @@ def dsdp(graph, folder):
         for a, b, w in graph.edges:
             print(a + 1, b + 1, w, file=out)
     spent, printed = program([shutil.which("maxcut"), path, "-gaptol", "1e-6"])
-    found = re.findall(r"[Oo]bjective.*?" + FLOAT, printed)
-    return spent, float(found[-1]) if found else math.nan
+    # The dual value of the last step, negative: it is the bound; its other value may be further off than asked for.
+    found = re.findall(rf"^\d+ +{FLOAT} +{FLOAT} ", printed, re.MULTILINE)
+    return spent, -float(found[-1][1]) if found else math.nan
 
 
 def csdp(graph, folder):
