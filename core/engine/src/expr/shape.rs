@@ -127,7 +127,7 @@ impl<'a> Names<'a> {
             Some(found) => Ok(found),
             None if perhaps && self.asks => Ok(ANY),
             None => {
-                let hint = did_you_mean(field, names.into_iter(), "it has");
+                let hint = did_you_mean(field, names, "it has");
                 Err(Problem::new(expr.range.clone(), format!("`{of}` has no `{field}`")).hint(hint))
             }
         }

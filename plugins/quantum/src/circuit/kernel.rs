@@ -145,7 +145,7 @@ impl Layout {
         }
         let mut total = Complex::ZERO;
         for lane in (0..1 << S::LOG).step_by(2) {
-            if self.acts(lane / 2) && bit.is_none_or(|bit| (lane / 2 >> bit) & 1 == side) {
+            if self.acts(lane / 2) && bit.is_none_or(|bit| ((lane / 2) >> bit) & 1 == side) {
                 total += Complex::new(re[lane] + re[lane + 1], im[lane] - im[lane + 1]);
             }
         }

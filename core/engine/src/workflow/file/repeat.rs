@@ -95,12 +95,12 @@ impl Reader<'_> {
     pub(super) fn carried(&mut self, stages: &mut [StageDecl], loops: &mut [LoopDecl]) {
         for of in 0..loops.len() {
             let mut inputs = std::mem::take(&mut loops[of].frame.inputs);
-            inputs.iter_mut().for_each(|(_, connection)| self.from_outside(connection, None, loops));
+            inputs.iter_mut().for_each(|(_, connection)| self.connect_outside(connection, None, loops));
             loops[of].frame.inputs = inputs;
         }
         for stage in &mut *stages {
             for (_, connection) in &mut stage.inputs {
-                self.from_outside(connection, stage.body_of, loops);
+                self.connect_outside(connection, stage.body_of, loops);
             }
             let body_of = stage.body_of;
             for block in &mut stage.axes {
@@ -166,7 +166,7 @@ impl Reader<'_> {
     }
 
     /// The same for all that an input is connected to.
-    fn from_outside(&mut self, connection: &mut Connection, body_of: Option<usize>, loops: &[LoopDecl]) {
+    fn connect_outside(&mut self, connection: &mut Connection, body_of: Option<usize>, loops: &[LoopDecl]) {
         let mut sound = true;
         let mut follow = |reference: &mut Reference| match self.handed_on(reference.clone(), body_of, loops) {
             Some(found) => *reference = found,

@@ -83,9 +83,6 @@ impl<T: Real> Plan<T> {
         }
     }
 
-    /// Bytes between blocks.
-    const GAP_BYTES: usize = 64;
-
     /// Parts in which sums are kept. They depend on the circuit alone, so that results do not depend on threads.
     pub(super) fn chunks(&self) -> usize {
         (1 << (self.bits - self.block)).min(CHUNKS)
