@@ -84,7 +84,8 @@ fn what_is_scaled_is_scaled_back() {
     let read = open("read");
     for method in ["standard", "range"] {
         let scaled = open(&format!("scale[method={method}]")).statistics("x").unwrap();
-        let (low, high) = if method == "range" { (scaled.min, scaled.max) } else { (scaled.mean, scaled.std) };
+        let (low, high) =
+            if method == "range" { (scaled.min, scaled.max) } else { (scaled.mean, scaled.std) };
         assert!(low.abs() < 1e-12 && (high - 1.0).abs() < 1e-12, "{scaled:?}");
         let back = open(&format!("back[method={method}]"));
         assert_eq!(back.variables(), read.variables());

@@ -38,17 +38,17 @@ fn text() -> impl Strategy<Value = String> {
 /// Datasets with dimensions of at least `least`.
 fn plans(least: usize, dims: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = Plan> {
     let units = prop_oneof![Just("1"), Just("m/s2"), Just("degC"), Just("kg.m-3"), Just("K")];
-    let dtype = prop_oneof![
-        Just(DType::U8),
-        Just(DType::I32),
-        Just(DType::I64),
-        Just(DType::F32),
-        Just(DType::F64)
-    ];
+    let dtype =
+        prop_oneof![Just(DType::U8), Just(DType::I32), Just(DType::I64), Just(DType::F32), Just(DType::F64)];
     let variable =
-        (dtype, proptest::sample::subsequence(vec![0, 1, 2], dims), units, text(), vec(special(), 1..8)).prop_map(
-            |(dtype, dims, units, long_name, bits)| Planned { dtype, dims, units, long_name, bits },
-        );
+        (dtype, proptest::sample::subsequence(vec![0, 1, 2], dims), units, text(), vec(special(), 1..8))
+            .prop_map(|(dtype, dims, units, long_name, bits)| Planned {
+                dtype,
+                dims,
+                units,
+                long_name,
+                bits,
+            });
     let attribute = ("[a-z]{1,6}", proptest::option::of(-1e9..1e9), text());
     (vec(least..5_usize, 3), vec(variable, 1..5), vec(attribute, 0..3))
         .prop_map(|(lengths, variables, attributes)| Plan { lengths, variables, attributes })
@@ -121,8 +121,9 @@ fn same(one: &Values, two: &Values) -> bool {
 /// The values of every variable are those of the original; integers may be of a narrower type than there.
 fn compare_values(found: &Dataset, original: &Dataset) {
     for variable in original.variables() {
-        let values =
-            |data: &Dataset| data.read_values(&variable.name, 0..data.variable(&variable.name).unwrap().rows()).unwrap();
+        let values = |data: &Dataset| {
+            data.read_values(&variable.name, 0..data.variable(&variable.name).unwrap().rows()).unwrap()
+        };
         let (one, two) = (values(found).cast(variable.dtype).unwrap(), values(original));
         assert!(same(&one, &two), "{}: {one:?} {two:?}", variable.name);
     }

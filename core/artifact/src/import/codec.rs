@@ -100,7 +100,11 @@ fn all(from: impl Read, limit: usize) -> io::Result<Vec<u8>> {
 fn checked(bytes: &[u8]) -> io::Result<Vec<u8>> {
     let (values, sum) = bytes.split_last_chunk().ok_or_else(cut)?;
     let found = !values.iter().fold(!0_u32, |sum, byte| TABLE[usize::from(sum as u8 ^ byte)] ^ (sum >> 8));
-    if found == u32::from_le_bytes(*sum) { Ok(values.to_vec()) } else { Err(damaged("their checksum differs")) }
+    if found == u32::from_le_bytes(*sum) {
+        Ok(values.to_vec())
+    } else {
+        Err(damaged("their checksum differs"))
+    }
 }
 
 /// The remainder of every byte.

@@ -13,9 +13,9 @@ use hdf5_reader::{
 };
 use serde_json::Value;
 
+use super::filters::{self, Filters};
 use super::netcdf::json;
 use super::numbers::{Numbers, Type};
-use super::filters::{self, Filters};
 use super::rows::{LARGEST, Packing, Sink, Source};
 use super::{Attributes, Error, Form, Opened, Result};
 

@@ -57,7 +57,8 @@ impl PageReader for Pages {
             }
             _ => 0,
         };
-        let (Page::DataPage { buf, .. } | Page::DataPageV2 { buf, .. } | Page::DictionaryPage { buf, .. }) = &mut page;
+        let (Page::DataPage { buf, .. } | Page::DataPageV2 { buf, .. } | Page::DictionaryPage { buf, .. }) =
+            &mut page;
         let cut = || ParquetError::General("a page is cut short".to_owned());
         let (levels, values) = buf.split_at_checked(levels).ok_or_else(cut)?;
         // A page without any value has none that could be unpacked.

@@ -41,7 +41,9 @@ pub(super) fn open(path: &Path) -> Result<Opened> {
         .map_err(|_| bad(&"it says that it has a negative number of rows"))?;
     let schema = meta.file_metadata().schema_descr();
     for group in meta.row_groups() {
-        if group.num_columns() != schema.num_columns() || !group.columns().iter().all(|part| lies_within(part, size)) {
+        if group.num_columns() != schema.num_columns()
+            || !group.columns().iter().all(|part| lies_within(part, size))
+        {
             return Err(bad(&"a part of a column is said to be where none can be"));
         }
     }
@@ -85,7 +87,11 @@ pub(super) fn open(path: &Path) -> Result<Opened> {
         });
         seconds.push(unit);
     }
-    Ok(Opened { attributes: Vec::new(), sources, form: Box::new(Table { file: Arc::new(file), meta, seconds }) })
+    Ok(Opened {
+        attributes: Vec::new(),
+        sources,
+        form: Box::new(Table { file: Arc::new(file), meta, seconds }),
+    })
 }
 
 /// Whether a part of a column is at a place in a file of this size.

@@ -328,8 +328,10 @@ impl Layout {
             return Err(source.invalid("with chunks of an impossible shape"));
         }
         if bytes.is_some_and(|bytes| bytes > LARGEST) {
-            source.problem =
-                Some("with chunks of more than 2 GiB, each of which would be held whole; write smaller ones".into());
+            source.problem = Some(
+                "with chunks of more than 2 GiB, each of which would be held whole; write smaller ones"
+                    .into(),
+            );
         }
         Ok(Ok((source, self)))
     }

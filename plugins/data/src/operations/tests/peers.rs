@@ -142,10 +142,18 @@ fn what_is_not_read_is_said_with_the_variable() {
         ("h5py.h5", "pair", "`pair` is an array of structures"),
         ("table.parquet", "name", "`name` is an array of text"),
         ("table.csv", "name", "`name` is an array with the text `a` on line 2"),
-        ("brotli.parquet", "id", "`id` is an array packed with brotli, which is not read; write it with snappy"),
+        (
+            "brotli.parquet",
+            "id",
+            "`id` is an array packed with brotli, which is not read; write it with snappy",
+        ),
         ("lz4.parquet", "id", "`id` is an array packed with lz4_raw, which is not read"),
         ("codecs2", "bz2", "`bz2` is an array compressed with bz2, which is not read; those of numcodecs"),
-        ("codecs2", "delta", "`delta` is an array with the filter delta, which is not read; write it without"),
+        (
+            "codecs2",
+            "delta",
+            "`delta` is an array with the filter delta, which is not read; write it without",
+        ),
         ("codecs3", "shards", "`shards` is an array in shards, which are not read"),
     ] {
         let error = refused(name, json!({ "variables": { variable: {} } }));
@@ -167,7 +175,11 @@ fn every_packing_is_undone_or_named() {
     let wave: Vec<f64> = (0..1000).map(|i| f64::from(i / 3 % 50) / 8.0).collect();
     for (name, count, refused) in [
         ("filters.h5", 9, &[("bitshuffle", "32008 (bitshuffle)"), ("blosc2", "32026 (Blosc 2)")][..]),
-        ("filters.nc", 6, &[("bzip2", "the HDF5 filter 307 (bzip2), which is not read; those that are: deflate")][..]),
+        (
+            "filters.nc",
+            6,
+            &[("bzip2", "the HDF5 filter 307 (bzip2), which is not read; those that are: deflate")][..],
+        ),
         ("codecs2", 23, &[("bz2", "with bz2"), ("delta", "the filter delta")][..]),
         ("codecs3", 5, &[("shards", "in shards")][..]),
     ] {
@@ -183,7 +195,10 @@ fn every_packing_is_undone_or_named() {
             });
             if let Some((_, expected)) = refused.iter().find(|(name, _)| name == variable) {
                 let error = read.unwrap_err().to_string();
-                assert!(error.contains(&format!("`{variable}`")) && error.contains(expected), "{name}: {error}");
+                assert!(
+                    error.contains(&format!("`{variable}`")) && error.contains(expected),
+                    "{name}: {error}"
+                );
                 continue;
             }
             assert!(read.is_ok(), "{name}, {variable}: {read:?}");
@@ -195,7 +210,10 @@ fn every_packing_is_undone_or_named() {
                 _ => (1.0, 0.0),
             };
             for (found, expected) in values.iter().zip(&wave) {
-                assert!((found - expected * scale).abs() <= tolerance, "{name}, {variable}: {found} {expected}");
+                assert!(
+                    (found - expected * scale).abs() <= tolerance,
+                    "{name}, {variable}: {found} {expected}"
+                );
             }
         }
     }
@@ -207,7 +225,10 @@ fn what_stands_for_no_value_is_found_in_both_versions_of_zarr() {
         let (_folder, data) = read(name, json!({}));
         for variable in ["depth", "level"] {
             let values = data.read::<f64>(variable).unwrap();
-            assert!(values[0] == 0.5 && values[1].is_nan() && values[2] == 2.5, "{name}, {variable}: {values:?}");
+            assert!(
+                values[0] == 0.5 && values[1].is_nan() && values[2] == 2.5,
+                "{name}, {variable}: {values:?}"
+            );
         }
     }
 }
