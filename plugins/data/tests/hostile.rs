@@ -48,11 +48,11 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// The same bytes, cut and changed in some hundred ways.
+/// The same bytes, cut and changed in more than three hundred ways.
 fn damaged(whole: &[u8]) -> Vec<Vec<u8>> {
     let mut all: Vec<Vec<u8>> =
         (0..whole.len()).step_by(whole.len() / 40 + 1).map(|cut| whole[..cut].to_vec()).collect();
-    for at in (0..whole.len()).step_by(whole.len() / 250 + 1) {
+    for at in (0..whole.len()).step_by(whole.len() / 100 + 1) {
         for change in [0xff, 0x01, 0x80] {
             let mut bytes = whole.to_vec();
             bytes[at] ^= change;
