@@ -298,7 +298,7 @@ impl Workflow {
 fn fact(node: &Node, port: &str, said: &str) -> Fact {
     if node.outputs.iter().any(|output| output.name == port && output.kind == Kind::Folder) {
         let names: BTreeSet<&str> = said.split([' ', '/']).filter(|name| !name.is_empty()).collect();
-        let entry = |name: &str| FolderEntry { name: name.to_owned(), folder: name.len() % 2 == 0 };
+        let entry = |name: &str| FolderEntry { name: name.to_owned(), folder: name.len().is_multiple_of(2) };
         return Fact::Entries(names.into_iter().map(entry).collect());
     }
     serde_json::from_str(said).map_or_else(|error| Fact::Unreadable(error.to_string()), Fact::Json)
