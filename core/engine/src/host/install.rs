@@ -52,7 +52,7 @@ pub(super) fn environment(file: &Path, written: &str, kept: &Path, tell: Tell) -
     let version = version(&interpreter).map_err(unreadable)?;
     let name = Digest::of(format!("{version}\n{:?}\n{:?}", parts.files, parts.local).as_bytes());
     let environments = std::path::absolute(kept.join("environments")).map_err(unreadable)?;
-    let folder = environments.join(name.short().to_string());
+    let folder = environments.join(name.short());
     let made = Made { folder: folder.clone(), local: parts.local };
     let mark = folder.join(MARK);
     if mark.is_file() {
