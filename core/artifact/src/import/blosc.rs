@@ -186,6 +186,7 @@ fn blosclz(bytes: &[u8], length: usize) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

@@ -122,6 +122,7 @@ const TABLE: [u32; 256] = {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

@@ -104,6 +104,7 @@ fn lzf(bytes: &[u8], limit: usize) -> std::io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
