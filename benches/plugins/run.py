@@ -1,13 +1,11 @@
 #!/usr/bin/env python3
-"""What operations in Python cost, and reading large files.
+"""What operations in Python cost.
 
-    benches/plugins/run.py [--nodes 1000] [--gigabytes 1]
+    benches/plugins/run.py [--nodes 1000]
 
 1. A call on a living worker, beside a call in a process pool of `multiprocessing`.
 2. A node of a workflow, with all that is recorded of it, beside tasks of redun and luigi: what each further one costs.
 3. An array of 64 MB there and back, beside pickle (`multiprocessing`) and msgpack on a pipe.
-4. Reading a NetCDF and a Zarr file, beside xarray: `data/read`, which checks, hashes and keeps what it reads, and opening
-   the result in Python.
 
 Peers are installed by pip into a virtual environment outside the tree; without that, what needs them is left out, and so
 is what needs `flow` where it is neither built nor named by FLOW_BIN. The sides take turns; what counts is the ratio.
@@ -30,7 +28,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "plugins/python/src"
 PEERS = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "flow-bench" / "plugins"
-NEEDED = ["numpy", "redun", "luigi", "msgpack", "xarray", "zarr", "netCDF4"]
+NEEDED = ["numpy", "redun", "luigi", "msgpack"]
 OPERATIONS = """
 from flowstages import Context, Dataset, File, Metrics, Variable, operation
 
@@ -273,61 +271,9 @@ def nodes(flow, folder, count):
     told(f"each further node of {count}, recorded", sides)
 
 
-def files(flow, folder, gigabytes):
-    if not has("xarray", "zarr", "netCDF4"):
-        return
-    import numpy
-    import xarray
-
-    sys.path.insert(0, str(PACKAGE))
-    from flowstages import load
-
-    rows = max(1, round(gigabytes * 1e9 / (512 * 512 * 4)))
-    wave = numpy.sin(numpy.arange(512 * 512, dtype="f4").reshape(512, 512) / 1000)
-    field = wave * numpy.linspace(0.5, 1.5, rows, dtype="f4")[:, None, None]
-    data = xarray.Dataset({"x": (("time", "row", "column"), field)})
-    size = f"{field.nbytes / 1e9:.1f} GB"
-    total = float(field.sum(dtype="f8"))
-    data.to_netcdf(folder / "in.nc")
-    data.to_zarr(folder / "in.zarr", consolidated=False)
-    del data, field
-    for name, opened in [("in.nc", xarray.open_dataset), ("in.zarr", lambda p: xarray.open_zarr(p, consolidated=False))]:
-        def theirs():
-            begin = time.perf_counter()
-            with opened(folder / name) as found:
-                values = found["x"].values
-            spent = time.perf_counter() - begin
-            assert abs(float(values.sum(dtype="f8")) - total) < 1e-6 * abs(total)
-            return spent
-
-        sides = {"flow": [], "xarray": []}
-        if flow is not None:
-            port = "file" if name.endswith(".nc") else "folder"
-            (folder / "w.yaml").write_text(
-                f"flow: 1\nname: w\nstages:\n  read: {{ uses: data/read, inputs: {{ {port}: {{ path: {name} }} }} }}\n"
-            )
-        for _ in range(3):
-            if flow is not None:
-                shutil.rmtree(folder / ".flow", ignore_errors=True)
-                sides["flow"].append(seconds([flow, "run", "w.yaml"], folder))
-            sides["xarray"].append(theirs())
-        if flow is None:
-            continue
-        told(f"{size} of {name[3:]}: data/read, kept and hashed; xarray into memory", sides)
-        again = {"flow": [], "xarray": []}
-        for _ in range(3):
-            begin = time.perf_counter()
-            values = load("w", "read.data", store=folder / ".flow")["x"]
-            again["flow"].append(time.perf_counter() - begin)
-            assert abs(float(values.sum(dtype="f8")) - total) < 1e-6 * abs(total)
-            again["xarray"].append(theirs())
-        told(f"{size}: the result of that opened in Python; xarray into memory from {name[3:]}", again)
-
-
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     arguments.add_argument("--nodes", type=int, default=1000)
-    arguments.add_argument("--gigabytes", type=float, default=1.0)
     arguments.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     options = arguments.parse_args()
     if not options.inside:
@@ -343,9 +289,6 @@ def main():
         worker.process.stdin.close()
         worker.process.wait()
         nodes(flow, folder, options.nodes)
-    # Larger than what fits into memory-backed folders.
-    with tempfile.TemporaryDirectory() as name:
-        files(flow, Path(name), options.gigabytes)
     print(f"load at the end {os.getloadavg()[0]:.1f}")
 
 
