@@ -101,7 +101,7 @@ impl Study {
         let does = match random.below(if earlier == 0 { 2 } else { 7 }) {
             0 => Does::Text(random.lines()),
             1 => Does::File(random.below(2)),
-            2 => Does::Grep { from, word: random.one(&WORDS) },
+            2 => Does::Grep { from, word: random.one::<&str>(&WORDS) },
             3 => Does::Join((0..=random.below(2)).map(|_| random.below(earlier)).collect()),
             4 => Does::Matrix { from, words: words(random) },
             5 => Does::Lines { from },
@@ -236,7 +236,7 @@ impl Study {
                 self.stages[at].does = match self.stages[at].does.clone() {
                     Does::Text(_) => Does::Text(random.lines()),
                     Does::File(file) => Does::File(1 - file),
-                    Does::Grep { from, .. } => Does::Grep { from, word: random.one(&WORDS) },
+                    Does::Grep { from, .. } => Does::Grep { from, word: random.one::<&str>(&WORDS) },
                     Does::Join(_) => Does::Join((0..=random.below(2)).map(|_| random.below(at)).collect()),
                     Does::Matrix { from, .. } => Does::Matrix { from, words: words(random) },
                     Does::Lines { .. } => Does::Lines { from: random.below(at) },
