@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use parquet::basic::Compression;
+use parquet::basic::{Compression, Encoding};
 use parquet::column::page::{Page, PageMetadata, PageReader};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::ColumnChunkMetaData;
@@ -20,6 +20,8 @@ pub(super) struct Pages {
     packed: SerializedPageReader<File>,
     codec: Option<Codec>,
     limit: usize,
+    /// A page with the values of a dictionary has come.
+    dictionary: bool,
 }
 
 /// How the pages of this part of a column are packed; if that is not read, its name.
@@ -39,13 +41,23 @@ impl Pages {
         let limit = usize::try_from(column.uncompressed_size()).unwrap_or(0).min(LARGEST_PAGE);
         let as_stored = column.clone().into_builder().set_compression(Compression::UNCOMPRESSED).build()?;
         let packed = SerializedPageReader::new(file, &as_stored, rows, None)?;
-        Ok(Self { packed, codec, limit })
+        Ok(Self { packed, codec, limit, dictionary: false })
     }
 }
 
 impl PageReader for Pages {
     fn get_next_page(&mut self) -> Result<Option<Page>> {
         let Some(mut page) = self.packed.get_next_page()? else { return Ok(None) };
+        match page.encoding() {
+            _ if matches!(page, Page::DictionaryPage { .. }) => self.dictionary = true,
+            // The decoder takes it for certain that there is one.
+            Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY if !self.dictionary => {
+                return Err(ParquetError::General(
+                    "a page refers to a dictionary that is not there".to_owned(),
+                ));
+            }
+            _ => {}
+        }
         let Some(codec) = self.codec else { return Ok(Some(page)) };
         if matches!(page, Page::DataPageV2 { is_compressed: false, .. }) {
             return Ok(Some(page));

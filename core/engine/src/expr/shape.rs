@@ -168,7 +168,7 @@ mod tests {
             ("[1, matrx.part][0]", "`matrx` is not known here; did you mean `matrix`?"),
             ("maxx(matrix.case)", "there is no function `maxx`; did you mean `max`?"),
             ("matrix.case + seed", "`seed` has no value here: this stage has no `seeds`"),
-            ("matrix.x if matrix.case > 1 else 0", "`matrix` has no `x`; it has `part` and `case`"),
+            ("matrix.x if matrix.case > 1 else 0", "`matrix` has no `x`; it has: `part`, `case`"),
         ] {
             assert_eq!(problem(text).as_deref(), Some(expected), "{text}");
         }
