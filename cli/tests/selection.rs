@@ -14,12 +14,6 @@ const CHAINS: &str = "
   right: { uses: demo/grep, inputs: { text: start.text }, with: { contains: x } }
 ";
 
-fn message(project: &Project, args: &[&str]) -> String {
-    let output = project.flow(args);
-    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
-    text(&output.stderr)
-}
-
 #[test]
 fn until_a_stage_runs_it_and_what_it_needs() {
     let project = Project::new(CHAINS);
@@ -36,7 +30,7 @@ fn until_a_stage_runs_it_and_what_it_needs() {
 fn only_a_stage_takes_what_it_needs_from_the_store() {
     let project = Project::new(CHAINS);
     for command in ["plan", "run"] {
-        let refused = message(&project, &[command, "w.yaml", "--only", "right"]);
+        let refused = project.refused(&[command, "w.yaml", "--only", "right"]);
         assert_eq!(
             refused,
             "error: `start` is needed, and not in the store: never computed\n\
@@ -46,7 +40,7 @@ fn only_a_stage_takes_what_it_needs_from_the_store() {
     project.run(&["--until", "start"]);
     assert_eq!(project.run(&["--only", "right"]).executed(), ["right"]);
     // What lies between two chosen nodes, and may have to run, is missing too.
-    let refused = message(&project, &["run", "w.yaml", "--only", "join", "--only", "start"]);
+    let refused = project.refused(&["run", "w.yaml", "--only", "join", "--only", "start"]);
     assert!(refused.contains("`left[word=a]` is needed, and not in the store: never computed"), "{refused}");
     assert_eq!(
         project.run(&["--only", "join", "--only", "left"]).executed(),
@@ -91,7 +85,7 @@ fn names_that_mean_nothing_and_wishes_that_contradict_each_other_are_refused() {
         (&["--only", "left", "--until", "left"], "cannot be used with"),
     ] {
         for command in ["plan", "run"] {
-            let refused = message(&project, &[&[command, "w.yaml"], args].concat());
+            let refused = project.refused(&[&[command, "w.yaml"], args].concat());
             assert!(refused.contains(expected), "{args:?}: {refused}");
         }
     }
@@ -109,7 +103,7 @@ fn a_frozen_stage_keeps_its_last_result_and_says_so() {
         )
     };
     let project = Project::new(&chain("a b", "a", "frozen: true"));
-    let refused = message(&project, &["run", "w.yaml"]);
+    let refused = project.refused(&["run", "w.yaml"]);
     assert!(
         refused.contains("`slow` is frozen, and it has no result yet\nhelp: compute it once"),
         "{refused}"
@@ -170,7 +164,7 @@ fn a_frozen_result_that_is_gone_is_not_computed() {
         .current_dir(project.path(""))
         .status();
     assert!(removed.unwrap().success());
-    let refused = message(&project, &["plan", "w.yaml", "--frozen", "wave"]);
+    let refused = project.refused(&["plan", "w.yaml", "--frozen", "wave"]);
     assert!(refused.contains("`wave` is frozen, and of its last result its output wave ("), "{refused}");
 }
 
@@ -190,7 +184,7 @@ fn with_fail_fast_nothing_is_started_after_a_failure() {
     assert_eq!(run.node("other")["reason"], "not started, since bad failed (--fail-fast)");
     assert_eq!(project.run(&["--keep-going"]).counts(), [1, 0, 1, 1]);
     assert!(
-        message(&project, &["run", "w.yaml", "--fail-fast", "--keep-going"]).contains("cannot be used with")
+        project.refused(&["run", "w.yaml", "--fail-fast", "--keep-going"]).contains("cannot be used with")
     );
 }
 
@@ -233,7 +227,7 @@ fn nodes_that_become_known_later_follow_the_selection() {
         |more: &[&str]| -> Vec<String> { project.plan(more).into_iter().map(|node| node.0).collect() };
     assert_eq!(names(&["--until", "cell"]), ["split", "cell"]);
     assert_eq!(names(&["--until", "split"]), ["split"]);
-    assert!(message(&project, &["run", "w.yaml", "--only", "cell"]).contains("`split` is needed"));
+    assert!(project.refused(&["run", "w.yaml", "--only", "cell"]).contains("`split` is needed"));
     assert_eq!(project.run(&["--until", "cell"]).executed(), ["cell[part=a]", "cell[part=b]", "split"]);
     assert_eq!(project.run(&["--only", "all"]).executed(), ["all"]);
     assert_eq!(
@@ -310,10 +304,10 @@ fn results_that_the_latest_run_was_not_about_are_found_in_the_run_that_has_them(
     assert!(said(&project, &["table", "w", "sum.metrics"]).0.contains('6'));
     // What the latest run has is of that one, and what none has is nowhere.
     assert_eq!(said(&project, &["show", "w", "start"]).1, "");
-    let refused = message(&project, &["show", "w", "bad"]);
+    let refused = project.refused(&["show", "w", "bad"]);
     assert!(refused.contains(&format!("run {later} of `w` has no node `bad`")), "{refused}");
     // A run that is named is meant alone.
-    let refused = message(&project, &["show", &later, "end"]);
+    let refused = project.refused(&["show", &later, "end"]);
     assert!(refused.contains(&format!("run {later} of `w` has no node `end`")), "{refused}");
 
     // A log is that of the latest attempt, whatever came of it.

@@ -55,9 +55,7 @@ fn trials(events: &[Value]) -> Vec<(String, Option<f64>, u64)> {
 }
 
 fn refused(project: &Project, args: &[&str]) -> String {
-    let output = project.flow(&[&["sweep", "w.yaml"], args].concat());
-    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
-    text(&output.stderr)
+    project.refused(&[&["sweep", "w.yaml"], args].concat())
 }
 
 #[test]

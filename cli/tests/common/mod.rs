@@ -65,6 +65,13 @@ impl Project {
         self.command(args).output().unwrap()
     }
 
+    /// What is said of a request that is refused.
+    pub(crate) fn refused(&self, args: &[&str]) -> String {
+        let output = self.flow(args);
+        assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
+        text(&output.stderr)
+    }
+
     /// Starts `flow`; what it prints is not read.
     pub(crate) fn spawn(&self, args: &[&str]) -> Child {
         self.command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()

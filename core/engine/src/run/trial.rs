@@ -167,34 +167,33 @@ struct Attempt {
 }
 
 impl Trier<'_> {
+    /// What an interrupt has ended says nothing of the operation.
     async fn all(&mut self, candidate: &Candidate, sink: &mut dyn FnMut(Finding)) -> Result<(), Error> {
         let [one, other] = THREADS;
         let tried = format!("it gives the same bytes again, with {one} and with {other} threads");
         self.comparable = true;
-        let mut told = |finding: Finding, interrupted: bool| {
-            // What an interrupt has ended says nothing of the operation.
-            if !interrupted {
-                sink(finding);
-            }
-            !interrupted
-        };
         let finding = self.threads(candidate, tried).await?;
-        if !told(finding, self.interrupted) {
+        if self.interrupted {
             return Ok(());
         }
+        sink(finding);
         let tried = "asked to stop, it ends in time, and can run again";
         let finding = self.cancellation(candidate, tried).await?;
-        if !told(finding, self.interrupted) {
+        if self.interrupted {
             return Ok(());
         }
+        sink(finding);
         let tried = "killed in the middle, it leaves nothing that disturbs the next try";
         let finding = self.crash(candidate, tried).await?;
-        if !told(finding, self.interrupted) {
+        if self.interrupted {
             return Ok(());
         }
+        sink(finding);
         let tried = "killed after a checkpoint, it goes on from there to the same bytes";
         let finding = self.resumption(candidate, tried).await?;
-        told(finding, self.interrupted);
+        if !self.interrupted {
+            sink(finding);
+        }
         Ok(())
     }
 
