@@ -197,6 +197,10 @@ stages:
     inputs: { parts: { collect: zipped.text, over: [low] } }
     with: { separator: '${{ matrix.separator }}' }
 ";
+    let again = graph(
+        "flow: 1\nstages:\n  a: { uses: demo/text, zip: { m: [x, x, y], w: [1, 2, 1] }, with: { text: t } }\n",
+    );
+    assert_eq!(names(&again, "a"), ["a[m=x,w=1]", "a[m=x,w=2]", "a[m=y,w=1]"]);
     let graph = graph(text);
     assert_eq!(names(&graph, "zipped"), ["zipped[low=1,high=10]", "zipped[low=2,high=20]"]);
     assert_eq!(graph.nodes[1].params, json!({ "text": "2-20" }));

@@ -27,6 +27,24 @@ fn conditions_that_are_none() {
 }
 
 #[test]
+fn cells_that_are_none_or_there_already() {
+    let stage =
+        |axes: &str| format!("flow: 1\nstages:\n  a: {{ uses: demo/text, {axes}, with: {{ text: t }} }}\n");
+    let all: Vec<String> = [
+        "matrix: { include: [1, 2] }",
+        "matrix: { n: [1], include: [{}] }",
+        "matrix: { include: [{ \"a b\": 1 }] }",
+        "matrix: { n: [1, 2], include: [{ n: 2 }] }",
+        "matrix: { include: [{ n: [a] }, { n: [a] }] }",
+        "matrix: { n: [{ a: 1 }, { a: 1 }] }",
+        "zip: { m: [x, y, x], n: [1, 1, 1] }",
+    ]
+    .map(|axes| problems(&stage(axes)))
+    .into();
+    assert_snapshot!(all.join("\n"));
+}
+
+#[test]
 fn values_that_are_switched_off_are_not_missing() {
     let text = "
 flow: 1

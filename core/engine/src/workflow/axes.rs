@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
-use super::file::{Axis, AxisBlock, FromAxis, StageDecl};
+use super::file::{Axis, AxisBlock, FromAxis, StageDecl, Word, bad_name, is_name};
 use super::nodes::Place;
 use super::sources;
 use super::tree::{Data, Entry, Tree};
@@ -243,7 +243,7 @@ impl Reader<'_> {
                 .collect();
         }
         if let Some(include) = include {
-            cells.extend(self.include(include, &names)?);
+            self.include(include, names, &mut cells)?;
         }
         if cells.is_empty() {
             self.problems.push(
@@ -254,8 +254,9 @@ impl Reader<'_> {
         Some(cells)
     }
 
-    /// Cells written one by one. Each gives a value on every axis.
-    fn include(&mut self, tree: &Tree, axes: &[Rc<str>]) -> Option<Vec<Cell>> {
+    /// Adds cells written one by one. Each gives a value on every axis; where there are no other cells, the first says
+    /// which axes there are.
+    fn include(&mut self, tree: &Tree, mut axes: Vec<Rc<str>>, cells: &mut Vec<Cell>) -> Option<()> {
         let tree = tree.eval(self.scope, self.origin, self.problems)?;
         let Data::List(items) = &tree.data else {
             self.problems.push(
@@ -264,14 +265,23 @@ impl Reader<'_> {
             );
             return None;
         };
-        let mut axes = axes.to_vec();
-        if let Some(first) = items.first().filter(|_| axes.is_empty()) {
-            axes = first.entries().iter().map(|entry| Rc::from(entry.key.as_str())).collect();
+        let mut seen: HashSet<String> = HashSet::new();
+        for cell in &*cells {
+            seen.extend([node_name("", cell), key_on(cell, &axes)]);
         }
-        let mut cells = Vec::new();
         for item in items {
-            let names: HashSet<&str> = item.entries().iter().map(|entry| entry.key.as_str()).collect();
-            if names.len() != axes.len() || !axes.iter().all(|axis| names.contains(&**axis)) {
+            if item.entries().is_empty() {
+                self.problems.push(
+                    Diagnostic::at(item.span, "an item of `include` must be a mapping from axes to values")
+                        .label(format!("this is {}", item.describe())),
+                );
+                return None;
+            }
+            if axes.is_empty() {
+                axes = self.axes_of_first(item)?;
+            }
+            let given: HashSet<&str> = item.entries().iter().map(|entry| entry.key.as_str()).collect();
+            if given.len() != axes.len() || !axes.iter().all(|axis| given.contains(&**axis)) {
                 let axes: Vec<&str> = axes.iter().map(|axis| &**axis).collect();
                 self.problems.push(
                     Diagnostic::at(item.span, "an item of `include` must give a value on every axis")
@@ -279,23 +289,38 @@ impl Reader<'_> {
                 );
                 return None;
             }
-            cells.push(
-                axes.iter()
-                    .filter_map(|axis| {
-                        Some((
-                            axis.clone(),
-                            Rc::new(axis_value(item.get(axis)?.value.to_value(), cells.len())),
-                        ))
-                    })
-                    .collect(),
-            );
+            let value = |axis: &Rc<str>| {
+                let value = item.get(axis)?.value.to_value();
+                Some((axis.clone(), Rc::new(axis_value(value, cells.len()))))
+            };
+            let cell: Cell = axes.iter().filter_map(value).collect();
+            let name = node_name("", &cell);
+            if !seen.insert(key_on(&cell, &axes)) || !seen.insert(name.clone()) {
+                self.problems.push(
+                    Diagnostic::at(item.span, format!("`{name}` is in this matrix twice"))
+                        .help("leave out this item of `include`"),
+                );
+                return None;
+            }
+            cells.push(cell);
         }
-        Some(cells)
+        Some(())
     }
 
+    /// The axes of a matrix that consists of included cells only.
+    fn axes_of_first(&mut self, item: &Tree) -> Option<Vec<Rc<str>>> {
+        if let Some(bad) = item.entries().iter().find(|entry| !is_name(&entry.key)) {
+            let word = Word { text: bad.key.clone(), span: bad.key_span };
+            self.problems.push(bad_name(&word, "axis"));
+            return None;
+        }
+        Some(item.entries().iter().map(|entry| Rc::from(entry.key.as_str())).collect())
+    }
+
+    /// Axes side by side. A value may be there again, beside others.
     fn zip(&mut self, axes: &[Entry], span: Span) -> Option<Vec<Cell>> {
-        let lists: Vec<Option<Vec<Rc<AxisValue>>>> = axes.iter().map(|axis| self.values(axis)).collect();
-        let lists: Vec<Vec<Rc<AxisValue>>> = lists.into_iter().collect::<Option<_>>()?;
+        let lists: Vec<_> = axes.iter().map(|axis| self.list(axis)).collect();
+        let lists: Vec<_> = lists.into_iter().collect::<Option<_>>()?;
         let Some(first) = lists.first() else {
             self.problems.push(Diagnostic::at(span, "this `zip` has no axes"));
             return None;
@@ -310,13 +335,22 @@ impl Reader<'_> {
             return None;
         }
         let names: Vec<Rc<str>> = axes.iter().map(|axis| Rc::from(axis.key.as_str())).collect();
-        Some(
-            (0..first.len())
-                .map(|row| {
-                    names.iter().zip(&lists).map(|(name, list)| (name.clone(), list[row].clone())).collect()
-                })
-                .collect(),
-        )
+        let mut seen: HashMap<String, Span> = HashMap::new();
+        let mut cells = Vec::with_capacity(first.len());
+        for row in 0..first.len() {
+            let cell: Cell =
+                names.iter().zip(&lists).map(|(name, list)| (name.clone(), list[row].0.clone())).collect();
+            let (here, key) = (lists[0][row].1, key_on(&cell, &names));
+            if let Some(first) = seen.insert(node_name("", &cell), here).or(seen.insert(key, here)) {
+                self.problems.push(
+                    Diagnostic::at(here, format!("`{}` is in this `zip` twice", node_name("", &cell)))
+                        .also(first, "the first time"),
+                );
+                return None;
+            }
+            cells.push(cell);
+        }
+        Some(cells)
     }
 
     fn seeds(&mut self, values: &Tree, span: Span) -> Option<Vec<Cell>> {
@@ -333,14 +367,34 @@ impl Reader<'_> {
         Some(seeds.into_iter().map(|seed| vec![(name.clone(), seed)]).collect())
     }
 
-    /// The values of one axis.
+    /// The values of an axis that is crossed with others: each once.
     fn values(&mut self, axis: &Entry) -> Option<Vec<Rc<AxisValue>>> {
+        let values = self.list(axis)?;
+        let mut seen: HashMap<&str, Span> = HashMap::new();
+        for (value, span) in &values {
+            // Two values may read alike in names, and two that have no short form be the same.
+            for text in HashSet::from([value.label.as_str(), value.id.as_str()]) {
+                if let Some(first) = seen.insert(text, *span) {
+                    let name = &axis.key;
+                    self.problems.push(
+                        Diagnostic::at(*span, format!("`{}` is on the axis `{name}` twice", value.label))
+                            .also(first, "the first time"),
+                    );
+                    return None;
+                }
+            }
+        }
+        Some(values.into_iter().map(|(value, _)| value).collect())
+    }
+
+    /// What is written for one axis, and where.
+    fn list(&mut self, axis: &Entry) -> Option<Vec<(Rc<AxisValue>, Span)>> {
         let name = &axis.key;
         let tree = axis.value.eval(self.scope, self.origin, self.problems)?;
         let Data::List(items) = &tree.data else {
             if sources::is_source(&tree) {
                 let values = sources::values(axis, &tree, self.place, self.reads, self.problems)?;
-                return Some(values.into_iter().map(Rc::new).collect());
+                return Some(values.into_iter().map(|value| (Rc::new(value), tree.span)).collect());
             }
             if let Some(from) = tree.get("from") {
                 self.problems.push(
@@ -372,20 +426,8 @@ impl Reader<'_> {
             self.problems.push(too_many(tree.span));
             return None;
         }
-        let mut labels: HashMap<String, Span> = HashMap::new();
-        let mut values = Vec::with_capacity(items.len());
-        for item in items {
-            let value = axis_value(item.to_value(), values.len());
-            if let Some(first) = labels.insert(value.label.clone(), item.span) {
-                self.problems.push(
-                    Diagnostic::at(item.span, format!("`{}` is on the axis `{name}` twice", value.label))
-                        .also(first, "the first time"),
-                );
-                return None;
-            }
-            values.push(Rc::new(value));
-        }
-        Some(values)
+        let values = items.iter().enumerate();
+        Some(values.map(|(number, item)| (Rc::new(axis_value(item.to_value(), number)), item.span)).collect())
     }
 }
 
