@@ -1,6 +1,6 @@
 //! Expressions and templates.
 
-use flow_engine::expr::{FUNCTIONS, Piece, Problem, Scope, Template, parse};
+use flow_engine::expr::{Expr, FUNCTIONS, Piece, Problem, Scope, Shape, Template, parse};
 use serde_json::{Value, json};
 
 use super::Target;
@@ -97,6 +97,8 @@ pub(super) struct Expression {
     matrix: Value,
     seed: Value,
     resources: Value,
+    /// What is known of `matrix` before its values are there.
+    shape: Shape,
     wraps: Vec<(String, String)>,
 }
 
@@ -115,6 +117,10 @@ impl Expression {
             matrix: json!({ "model": "fno", "width": 16 }),
             seed: json!(3),
             resources: json!({ "cpus": 2, "memory": 1_u64 << 32 }),
+            shape: Shape::Members(vec![
+                ("model".to_owned(), Shape::Any),
+                ("part".to_owned(), Shape::with(&["name", "stem"])),
+            ]),
             wraps: wraps.chain(calls).collect(),
         }
     }
@@ -127,6 +133,31 @@ impl Expression {
             .with("resources", &self.resources)
             .without("inputs", "only programs have paths")
     }
+
+    /// Names are looked at before values are there.
+    fn names(&self, expr: &Expr, text: &str, printed: &str) {
+        let scope = self.scope();
+        if let Err(problem) = expr.check_names(&scope, &[("matrix", &self.shape)]) {
+            points_into(&problem, text);
+        }
+        if let Err(problem) = expr.check_names(&scope, &[]) {
+            points_into(&problem, text);
+            // What is not computed may have names that mean nothing, and they are said.
+            let skips = [" if ", " and ", " or "].iter().any(|word| printed.contains(word));
+            assert!(skips || expr.eval(&scope).is_err(), "`{text}` has a value, but: {problem}");
+        }
+    }
+}
+
+/// In an included file the parameters have other names.
+fn moved(expr: &Expr, text: &str) {
+    let mut moved = expr.clone();
+    for whole in moved.put_under("params", "geo") {
+        assert!(text.get(whole).is_some());
+    }
+    moved.references(&mut |root, field| {
+        assert!(root != "params" || field.is_none_or(|field| field.starts_with("geo.")), "`{text}`");
+    });
 }
 
 impl Target for Expression {
@@ -162,6 +193,8 @@ impl Target for Expression {
                     (Err(problem), Err(_)) => points_into(&problem, text),
                     (one, other) => panic!("{one:?} and {other:?} from the same expression"),
                 }
+                self.names(&expr, text, &printed);
+                moved(&expr, text);
             }
             Err(problem) => points_into(&problem, text),
         }

@@ -8,6 +8,8 @@ use flow_plugin::schemars::{self, JsonSchema};
 use flow_plugin::serde::{Deserialize, Serialize};
 use flow_plugin::{Context, Error, Kind, Operation, ParamProblem, Plugin, Port, Result, Spec, serve_on};
 
+use serde_json::Value;
+
 use super::Target;
 use crate::random::Random;
 use crate::{json, text};
@@ -75,7 +77,8 @@ impl Target for Protocol {
         let mut requests = 0;
         for line in bytes.split(|byte| *byte == b'\n') {
             if let Ok(reply) = serde_json::from_slice::<Reply>(line) {
-                round_trip(&reply);
+                let written = round_trip(&reply);
+                assert_eq!(reply.id(), written["id"].as_u64());
             }
             if let Ok(request) = serde_json::from_slice::<Request>(line) {
                 requests += 1;
@@ -89,13 +92,14 @@ impl Target for Protocol {
     }
 }
 
-/// What was read and is written again reads the same.
-fn round_trip<T: Serialize + for<'de> Deserialize<'de>>(message: &T) {
+/// What was read and is written again reads the same. Gives it as JSON.
+fn round_trip<T: Serialize + for<'de> Deserialize<'de>>(message: &T) -> Value {
     let written = serde_json::to_string(message).unwrap_or_else(|error| panic!("cannot be written: {error}"));
     assert!(!written.contains('\n'), "a message is one line");
     let again: T = serde_json::from_str(&written).unwrap_or_else(|error| panic!("{written}: {error}"));
     let twice = serde_json::to_string(&again).unwrap_or_default();
     assert_eq!(written, twice);
+    serde_json::from_str(&written).unwrap_or_else(|error| panic!("{written}: {error}"))
 }
 
 /// Whatever is said to a worker, what it answers are messages, and it comes to an end.

@@ -21,7 +21,7 @@ pub use eval::Scope;
 pub(crate) use eval::{describe, equal};
 pub use functions::FUNCTIONS;
 pub use parse::parse;
-pub(crate) use shape::Shape;
+pub use shape::Shape;
 pub(crate) use template::in_text;
 pub use template::{Piece, Template};
 
@@ -181,7 +181,7 @@ impl Expr {
 impl Expr {
     /// Puts a prefix in front of the name of every field of a root: with `geo`, `params.n` becomes the field
     /// `geo.n` of `params`. Gives the places where the root is used as a whole, which stay as they are.
-    pub(crate) fn put_under(&mut self, root: &str, prefix: &str) -> Vec<Range<usize>> {
+    pub fn put_under(&mut self, root: &str, prefix: &str) -> Vec<Range<usize>> {
         let mut whole = Vec::new();
         self.prefix(root, prefix, &mut whole);
         whole

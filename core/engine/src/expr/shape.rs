@@ -7,7 +7,7 @@ use crate::diagnostics::did_you_mean;
 
 /// What is known of a value before it is there.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Shape {
+pub enum Shape {
     /// The names of its members.
     Members(Vec<(String, Shape)>),
     /// Nothing.
@@ -16,7 +16,8 @@ pub(crate) enum Shape {
 
 impl Shape {
     /// A value with these members, of which nothing more is known.
-    pub(crate) fn with(members: &[&str]) -> Self {
+    #[must_use]
+    pub fn with(members: &[&str]) -> Self {
         Self::Members(members.iter().map(|name| ((*name).to_owned(), Self::Any)).collect())
     }
 }
@@ -37,7 +38,7 @@ impl Expr {
     ///
     /// # Errors
     /// The first name that means nothing.
-    pub(crate) fn check_names(
+    pub fn check_names(
         &self,
         scope: &Scope<'_>,
         known: &[(&str, &Shape)],

@@ -2,20 +2,26 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use flow_plugin::Kind;
 use flow_plugin::artifact::Dataset;
 use flow_plugin::artifact::import::Import;
 use serde_json::Value;
 
+use super::glob;
+use super::globs::{self, Found, Match};
 use crate::diagnostics::{Diagnostic, Diagnostics, Span, closest};
 use crate::exec::environment::{self, Environment};
 
 /// Paths that have been looked at: a matrix names the same file many times.
 #[derive(Default)]
 pub(super) struct Known {
-    there: HashMap<PathBuf, bool>,
+    /// What may have been meant, where nothing is there.
+    there: HashMap<PathBuf, Result<(), Option<String>>>,
+    patterns: HashMap<(PathBuf, String), Found>,
     files: HashMap<PathBuf, bool>,
+    kinds: HashMap<PathBuf, Kind>,
     environments: HashMap<PathBuf, Result<Environment, String>>,
     unreadable: HashMap<PathBuf, Option<String>>,
 }
@@ -24,6 +30,11 @@ impl Known {
     /// Whether there is a file at this path.
     pub(super) fn is_file(&mut self, path: &Path) -> bool {
         *self.files.entry(path.to_owned()).or_insert_with(|| path.is_file())
+    }
+
+    /// The storage form of what lies at a path.
+    pub(super) fn kind(&mut self, path: &Path) -> Kind {
+        *self.kinds.entry(path.to_owned()).or_insert_with(|| kind_of(path))
     }
 
     /// Why no arrays can be read from what lies at this path; none if they can, or if nothing is there.
@@ -42,16 +53,37 @@ impl Known {
 
     /// Says so if there is no such file or folder.
     pub(super) fn check(&mut self, path: &Path, span: Span, current: &Path, problems: &mut Diagnostics) {
-        let there = *self.there.entry(path.to_owned()).or_insert_with(|| path.exists());
-        if there {
-            return;
-        }
+        let look = || if path.exists() { Ok(()) } else { Err(near(path)) };
+        let Err(meant) = self.there.entry(path.to_owned()).or_insert_with(look) else { return };
         let shown = path.strip_prefix(current).unwrap_or(path);
         problems.push(
             Diagnostic::at(span, format!("there is no file or folder `{}`", shown.display()))
                 .topic("missing file")
-                .maybe_help(near(path)),
+                .maybe_help(meant.clone()),
         );
+    }
+
+    /// The files that match a pattern. That there are none is said.
+    pub(super) fn matching(
+        &mut self,
+        pattern: &str,
+        base: &Path,
+        span: Span,
+        current: &Path,
+        problems: &mut Diagnostics,
+    ) -> Option<Rc<[Match]>> {
+        if !glob::is_pattern(pattern) && !base.join(pattern).exists() {
+            self.check(&base.join(pattern), span, current, problems);
+            return None;
+        }
+        let known = self.patterns.entry((base.to_owned(), pattern.to_owned()));
+        match known.or_insert_with(|| globs::find(pattern, base, current)) {
+            Ok(found) => Some(found.clone()),
+            Err(nothing) => {
+                problems.push(nothing.at(span));
+                None
+            }
+        }
     }
 }
 
@@ -70,8 +102,7 @@ pub(super) fn near(path: &Path) -> Option<String> {
     closest(&name, names.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`?"))
 }
 
-/// The storage form of what lies at a path that a parameter names.
-pub(super) fn kind_of(path: &Path) -> Kind {
+fn kind_of(path: &Path) -> Kind {
     // A Zarr group of another make is a folder of files.
     if path.join("zarr.json").is_file() && Dataset::open(path).is_ok() {
         Kind::Dataset

@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 use std::path::Path;
+use std::rc::Rc;
 
-use super::external::{Known, near};
+use super::external::near;
 use super::glob;
-use super::nodes::Place;
 use super::tree::{Data, Tree};
-use crate::diagnostics::{Diagnostic, Diagnostics, Span};
+use crate::diagnostics::{Diagnostic, Span};
 use crate::expr::Piece;
 
 /// Whether a path is written as a pattern. What comes out of an expression makes it none: how many inputs there are
@@ -32,34 +32,43 @@ pub(super) struct Match {
     pub(super) name: String,
 }
 
-/// The files that match, sorted by path. None if there are none, which is said.
-pub(super) fn find(
-    pattern: &str,
-    base: &Path,
-    span: Span,
-    place: &Place,
-    problems: &mut Diagnostics,
-) -> Option<Vec<Match>> {
-    let found = match glob::find(base, pattern) {
-        Ok(found) => found,
-        Err(error) => {
-            problems.push(Diagnostic::at(span, format!("`{pattern}` cannot be looked for: {error}")));
-            return None;
+/// The files that match, sorted by path; or what to say where there are none.
+pub(super) type Found = Result<Rc<[Match]>, Nothing>;
+
+/// Why no file matches.
+#[derive(Clone)]
+pub(super) struct Nothing {
+    message: String,
+    note: Option<String>,
+    help: Option<String>,
+}
+
+impl Nothing {
+    /// As it is said of a pattern at this place.
+    pub(super) fn at(&self, span: Span) -> Diagnostic {
+        let diagnostic = Diagnostic::at(span, self.message.clone()).maybe_help(self.help.clone());
+        match &self.note {
+            Some(note) => diagnostic.note(note),
+            None => diagnostic,
         }
-    };
-    if found.is_empty() && !glob::is_pattern(pattern) {
-        Known::default().check(&base.join(pattern), span, &place.current, problems);
-        return None;
     }
+}
+
+/// Looks for the files that match.
+pub(super) fn find(pattern: &str, base: &Path, current: &Path) -> Found {
+    let found = glob::find(base, pattern).map_err(|error| Nothing {
+        message: format!("`{pattern}` cannot be looked for: {error}"),
+        note: None,
+        help: None,
+    })?;
     if found.is_empty() {
-        let shown = base.strip_prefix(&place.current).unwrap_or(base);
+        let shown = base.strip_prefix(current).unwrap_or(base);
         let from = if shown.as_os_str().is_empty() { Path::new(".") } else { shown };
-        problems.push(
-            Diagnostic::at(span, format!("no file matches `{pattern}`"))
-                .note(format!("looked for in `{}`", from.display()))
-                .maybe_help(suggestion(pattern, base)),
-        );
-        return None;
+        return Err(Nothing {
+            message: format!("no file matches `{pattern}`"),
+            note: Some(format!("looked for in `{}`", from.display())),
+            help: suggestion(pattern, base),
+        });
     }
     let stem = |path: &str| {
         Path::new(path)
@@ -73,7 +82,7 @@ pub(super) fn find(
         let name = if unique { stem.clone() } else { path.clone() };
         Match { path, stem, name }
     });
-    Some(matches.collect())
+    Ok(matches.collect())
 }
 
 /// The folder in front of the pattern that is not there; or what its files end in instead.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::axes::{self, AxisValue, MAX_NODES};
 use super::external::Known;
-use super::globs::{self, Match};
+use super::globs::Match;
 use super::nodes::Place;
 use super::rows;
 use super::tree::{Data, Entry, Tree};
@@ -81,18 +81,21 @@ fn files(
 ) -> Option<Vec<AxisValue>> {
     let written = source.value.origin.unwrap_or(source.value.span);
     let base = place.base(written);
-    let found = globs::find(pattern, base, source.value.span, place, problems)?;
+    let span = source.value.span;
+    let found = Known::default().matching(pattern, base, span, &place.current, problems)?;
     // A path is used where the axis stands, which may be another file than where the pattern comes from.
     let elsewhere = base != place.base(axis.key_span);
-    let value = |found: Match| {
-        let Match { path, stem, name } = found;
-        let name = Value::String(name);
+    let value = |Match { path, stem, name }: &Match| {
+        let name = Value::String(name.clone());
         let label = axes::label(&name).unwrap_or_else(|| path.clone());
-        let path =
-            if elsewhere { place.resolve(&path, written).to_string_lossy().into_owned() } else { path };
+        let path = if elsewhere {
+            place.resolve(path, written).to_string_lossy().into_owned()
+        } else {
+            path.clone()
+        };
         AxisValue::new(label, json!({ "path": path, "stem": stem }), Some(name))
     };
-    Some(found.into_iter().map(value).collect())
+    Some(found.iter().map(value).collect())
 }
 
 /// One value a row: its columns.

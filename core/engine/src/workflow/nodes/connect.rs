@@ -9,7 +9,6 @@ use serde_json::Map;
 
 use super::super::axes::Cell;
 use super::super::expand::{ItemLink, Link};
-use super::super::external::kind_of;
 use super::super::file::{Connection, Item, Reference, StageDecl, Word};
 use super::super::globs::{self, Match};
 use super::super::link::{candidates, is_resolved};
@@ -297,16 +296,16 @@ impl Builder<'_> {
         let mut found = Vec::new();
         if globs::is_pattern(path) {
             let base = self.place.base(written).to_owned();
-            let matches = globs::find(text, &base, tree.span, self.place, self.problems);
-            let matches = matches.unwrap_or_default();
+            let matches = self.known.matching(text, &base, tree.span, &self.place.current, self.problems);
+            let matches = matches.as_deref().unwrap_or_default();
             let endings: HashSet<_> =
                 matches.iter().map(|found| Path::new(&found.path).extension()).collect();
             let alike = endings.len() < 2;
             for Match { path, name, .. } in matches {
                 // What a program sees of a file beside its content.
-                let name = if alike { name } else { path.clone() };
+                let name = if alike { name.clone() } else { path.clone() };
                 let coordinates = Map::from_iter([("file".to_owned(), name.into())]);
-                found.push((self.place.resolve(&path, written), coordinates));
+                found.push((self.place.resolve(path, written), coordinates));
             }
         } else {
             let absolute = self.place.resolve(text, written);
@@ -316,7 +315,7 @@ impl Builder<'_> {
         let source = |(path, coordinates): (PathBuf, Map<_, _>)| {
             self.externals.push((path.clone(), tree.span));
             // A program takes any kind.
-            let kind = if spec.name == exec::RUN { kind_of(&path) } else { port.kind };
+            let kind = if spec.name == exec::RUN { self.known.kind(&path) } else { port.kind };
             Source { from: Origin::External { path, kind }, coordinates: coordinates.into() }
         };
         found.into_iter().map(source).collect()

@@ -299,7 +299,7 @@ impl Builder<'_> {
         };
         for param in given.paths.iter() {
             external::forget(&mut checked.params, &param.at);
-            let kind = external::kind_of(&param.path);
+            let kind = self.known.kind(&param.path);
             let source = Source {
                 from: Origin::External { path: param.path.clone(), kind },
                 coordinates: Arc::default(),
