@@ -31,6 +31,7 @@ mod error;
 mod external;
 mod lock;
 mod network;
+mod nodes;
 mod objects;
 #[cfg(test)]
 mod power_loss;

@@ -1,0 +1,106 @@
+//! The nodes of a run.
+
+use std::collections::HashMap;
+
+use crate::rows::{Blob, input_record, node_record, output_record};
+use crate::{NodeKey, NodeRecord, Result, Store};
+
+impl Store {
+    /// The nodes of a run, in the order of the graph, with what they read and what came out.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn nodes(&self, run: &str) -> Result<Vec<NodeRecord>> {
+        let mut query = self.db.prepare_cached(
+            "SELECT n.position, n.name, n.stage, n.operation, r.version, r.params, r.seed, n.key, n.state, n.cached,
+             n.reason, n.error, n.attempts, n.started, n.finished, n.cpu_s, n.wall_s, n.peak_rss,
+             c.cpu_s, c.wall_s, c.peak_rss, c.id
+             FROM nodes n JOIN runs ON runs.id = n.run LEFT JOIN recipes r ON r.id = n.recipe
+             LEFT JOIN computations c ON c.key = n.key
+             WHERE runs.name = ? ORDER BY n.position",
+        )?;
+        let rows = query.query_map([run], |row| Ok((node_record(row)?, row.get::<_, Option<i64>>(21)?)))?;
+        let (mut nodes, computations): (Vec<NodeRecord>, Vec<Option<i64>>) =
+            rows.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+        let mut of: HashMap<i64, Vec<usize>> = HashMap::with_capacity(nodes.len());
+        for (place, computation) in computations.into_iter().enumerate() {
+            if let Some(computation) = computation {
+                of.entry(computation).or_default().push(place);
+            }
+        }
+        let mut inputs = self.db.prepare_cached(
+            "SELECT name, item, digest, origin, computation FROM inputs
+             WHERE computation BETWEEN ? AND ? ORDER BY computation, port, item",
+        )?;
+        let mut outputs = self.db.prepare_cached(
+            "SELECT port, kind, digest, bytes, computation FROM outputs
+             WHERE computation BETWEEN ? AND ? ORDER BY computation, port",
+        )?;
+        for span in spans(of.keys().copied()) {
+            for row in inputs.query_map(span, |row| Ok((row.get(4)?, input_record(row)?)))? {
+                let (computation, input): (i64, _) = row?;
+                for place in of.get(&computation).into_iter().flatten() {
+                    nodes[*place].inputs.push(input.clone());
+                }
+            }
+            for row in outputs.query_map(span, |row| Ok((row.get(4)?, output_record(row)?)))? {
+                let (computation, output): (i64, _) = row?;
+                for place in of.get(&computation).into_iter().flatten() {
+                    nodes[*place].outputs.push(output.clone());
+                }
+            }
+        }
+        Ok(nodes)
+    }
+
+    /// The names of a run's computations, node by node: all that is needed to compare with.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn node_keys(&self, run: &str) -> Result<Vec<NodeKey>> {
+        let mut query = self.db.prepare_cached(
+            "SELECT n.name, n.stage, n.key, n.state = 'failed', c.id IS NOT NULL FROM nodes n
+             JOIN runs r ON r.id = n.run LEFT JOIN computations c ON c.key = n.key
+             WHERE r.name = ? ORDER BY n.position",
+        )?;
+        let rows = query.query_map([run], |row| {
+            let key = row.get::<_, Option<Blob>>(2)?.map(|blob| blob.0);
+            Ok(NodeKey {
+                name: row.get(0)?,
+                stage: row.get(1)?,
+                key,
+                failed: row.get(3)?,
+                computed: row.get(4)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+/// Spans that hold these numbers and few others: what one run has computed has numbers side by side, and a question
+/// for a span costs less than one for each.
+fn spans(numbers: impl Iterator<Item = i64>) -> Vec<[i64; 2]> {
+    const GAP: i64 = 8;
+    let mut numbers: Vec<i64> = numbers.collect();
+    numbers.sort_unstable();
+    let mut spans: Vec<[i64; 2]> = Vec::new();
+    for number in numbers {
+        match spans.last_mut() {
+            Some([_, last]) if number - *last <= GAP => *last = number,
+            _ => spans.push([number, number]),
+        }
+    }
+    spans
+}
+
+#[cfg(test)]
+mod tests {
+    use super::spans;
+
+    #[test]
+    fn numbers_close_to_each_other_are_asked_for_together() {
+        assert_eq!(spans([12, 3, 1, 2, 30].into_iter()), [[1, 3], [12, 12], [30, 30]]);
+        assert_eq!(spans([1, 9, 18].into_iter()), [[1, 9], [18, 18]]);
+        assert_eq!(spans(std::iter::empty()), Vec::<[i64; 2]>::new());
+    }
+}
