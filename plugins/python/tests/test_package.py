@@ -57,6 +57,27 @@ class Datasets(Folder):
             for stop in range(start, 8):
                 np.testing.assert_array_equal(found.rows("x", start, stop), values[start:stop])
 
+    def test_inputs_are_mapped_and_not_copied(self):
+        before, _dataset.CHUNK_BYTES = _dataset.CHUNK_BYTES, 50_000
+        self.addCleanup(setattr, _dataset, "CHUNK_BYTES", before)
+        values = np.arange(30_000, dtype="f4").reshape(10_000, 3)
+        Dataset(x=Variable(values, ("a", "b"))).write(self.folder / "data")
+        chunks = sorted((self.folder / "data/x").glob("c.*"))
+        self.assertEqual([chunk.stat().st_size for chunk in chunks], [48 << 10] * 3)
+        found = Dataset.open(self.folder / "data")["x"]
+        part = Dataset.open(self.folder / "data").rows("x", 4000, 9000)
+        np.testing.assert_array_equal(found, values)
+        np.testing.assert_array_equal(part, values[4000:9000])
+        with self.assertRaises(ValueError):
+            found[0, 0] = 1.0
+        # What is seen is the file itself.
+        with open(chunks[1], "r+b") as file:
+            file.write(np.float32(-1.0).tobytes())
+        self.assertEqual((found[4096, 0], part[96, 0]), (-1.0, -1.0))
+        chunks[2].write_bytes(b"")
+        with self.assertRaisesRegex(ValueError, "is shorter than its 49152 bytes"):
+            Dataset.open(self.folder / "data")["x"]
+
     def test_what_is_declared_fills_in_what_is_not_said(self):
         declared = _dataset.parse_variables("x: f32 (a, b) m; y: (a)")
         Dataset(x=np.ones((2, 3)), y=np.arange(2)).write(self.folder / "data", declared)
@@ -264,6 +285,31 @@ class Codes(Folder):
         self.write("lib/inner.py", "X = 2\n")
         changed = self.reach()
         self.assertEqual([name for name in changed if changed[name] != before[name]], ["lib/inner.py"])
+
+    def test_modules_that_are_installed_as_they_lie_count_too(self):
+        with tempfile.TemporaryDirectory() as other:
+            elsewhere = Path(other).resolve()
+            (elsewhere / "lying").mkdir()
+            for name, text in [("__init__.py", "from . import inner\n"), ("inner.py", "X = 1\n"), ("beside.py", "Y = 1\n")]:
+                (elsewhere / "lying" / name).write_text(text)
+            sys.path.append(other)
+            self.addCleanup(sys.path.remove, other)
+            self.write("main.py", "import json, numpy, lying, flowstages, no_such_module\n")
+            before = self.reach()
+            self.assertEqual(list(before), ["lying/__init__.py", "lying/inner.py", "main.py"])
+            (elsewhere / "lying/beside.py").write_text("Y = 2\n")
+            self.assertEqual(self.reach(), before)
+            (elsewhere / "lying/inner.py").write_text("X = 2\n")
+            changed = self.reach()
+            self.assertEqual([name for name in changed if changed[name] != before[name]], ["lying/inner.py"])
+
+    def test_of_an_installed_package_its_neighbours_are_not_its_own(self):
+        self.write("tools/__init__.py", "import beside, json\nfrom tools import part\n")
+        self.write("tools/part.py", "from . import X\n")
+        self.write("beside.py", "")
+        entry = self.folder / "tools/__init__.py"
+        self.assertEqual(list(Code(self.folder).reach(entry)), ["beside.py", "tools/__init__.py", "tools/part.py"])
+        self.assertEqual(list(Code(self.folder, "tools").reach(entry)), ["tools/__init__.py", "tools/part.py"])
 
 
 if __name__ == "__main__":

@@ -38,7 +38,8 @@ class Plugin:
         self.specs: List[Dict[str, Any]] = []
         module_name, entry, root = locate(target)
         self.root = root
-        code = Code(root)
+        package = None if is_path(target) else module_name.partition(".")[0]
+        code = Code(root, package)
         # Before the import: a module that is edited meanwhile is noticed.
         before = code.reach(entry)
         sys.path.insert(0, str(root))
@@ -55,7 +56,7 @@ class Plugin:
             # What the entry imports on the way may change what the operation's own module does.
             reach = code.reach(source)
             self.specs.append(operation.spec(name, reach))
-        if Code(root).reach(entry) != before:
+        if Code(root, package).reach(entry) != before:
             raise RuntimeError("its code changed while it was loaded; run again")
         self.files = [str(path) for path in code.files()]
 
@@ -71,11 +72,15 @@ class Plugin:
         }
 
 
+def is_path(target: str) -> bool:
+    """Whether a file or a folder is named, and not an installed module."""
+    return target.endswith(".py") or Path(target).is_dir()
+
+
 def locate(target: str) -> Tuple[str, Path, Path]:
     """The name of a module, its file, and the folder that imports start from."""
-    path = Path(target)
-    if path.suffix == ".py" or path.is_dir():
-        path = path.resolve()
+    if is_path(target):
+        path = Path(target).resolve()
         if path.is_dir():
             entry = path / "__init__.py"
             if not entry.is_file():
