@@ -325,7 +325,8 @@ fn what_a_plugin_says_of_itself_is_checked() {
     if !has_python() {
         return;
     }
-    let project = project("  bad: { command: [./bad.py], timeout: 2 s }\n", "  good: { uses: bad/good }\n");
+    let project = project("  bad: { command: [./bad.py] }\n", "  good: { uses: bad/good }\n");
+    let written = fs::read_to_string(project.path("w.yaml")).unwrap();
     let greetings = [
         ("HELLO['protocol'] = 2", "it speaks version 2 of the protocol, and this program version 1"),
         ("HELLO['plugins'][0]['name'] = 'demo'", "it calls itself `demo`"),
@@ -340,6 +341,10 @@ fn what_a_plugin_says_of_itself_is_checked() {
     ];
     for (greeting, expected) in greetings {
         executable(&project, "bad.py", &HOSTILE.replace("#GREETING", greeting));
+        // A busy machine may be slow to start the others.
+        let hangs = greeting.contains("sleep");
+        let timeout = if hangs { "bad.py], timeout: 2 s }" } else { "bad.py] }" };
+        project.write("w.yaml", &written.replace("bad.py] }", timeout));
         let output = project.flow(&["run", "w.yaml"]);
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{greeting}: {said}");

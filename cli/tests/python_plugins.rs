@@ -200,8 +200,9 @@ fn a_folder_or_an_installed_module_is_a_plugin_too() {
     put(&project.path("lib/own"), 1);
     put(&packages.join("installed"), 2);
     // As an editable installation leaves it.
-    put(&project.path("elsewhere/editable"), 3);
-    std::fs::write(packages.join("editable.pth"), project.path("elsewhere").to_str().unwrap()).unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    put(&elsewhere.path().join("editable"), 3);
+    std::fs::write(packages.join("editable.pth"), elsewhere.path().to_str().unwrap()).unwrap();
     project.write(
         "uses.py",
         "from flowstages import Metrics, operation\nimport editable.inner\n
@@ -219,7 +220,7 @@ fn a_folder_or_an_installed_module_is_a_plugin_too() {
     let values = ["a", "b", "c"].map(|node| project.output(node, "result"));
     assert_eq!(values, [1, 2, 3].map(|value| format!("{{\n  \"value\": {value}\n}}\n")));
     assert_eq!(project.run(&[]).counts(), [0, 3, 0, 0]);
-    let places = [project.path("lib/own"), packages.join("installed"), project.path("elsewhere/editable")];
+    let places = [project.path("lib/own"), packages.join("installed"), elsewhere.path().join("editable")];
     for (index, (at, node)) in places.iter().zip(["a", "b", "c"]).enumerate() {
         std::fs::write(at.join("inner.py"), format!("# A comment.\nX = {}\n", index + 1)).unwrap();
         assert_eq!(project.run(&[]).counts(), [0, 3, 0, 0], "{node}");

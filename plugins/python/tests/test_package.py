@@ -18,6 +18,7 @@ from flowstages._code import Code
 from flowstages._context import Checkpoints
 from flowstages._hints import from_json, parameter_docs, schema_of
 from flowstages._operation import REGISTRY, DeclarationError
+from flowstages._worker import describe, user_frames
 
 
 class Folder(unittest.TestCase):
@@ -310,6 +311,25 @@ class Codes(Folder):
         entry = self.folder / "tools/__init__.py"
         self.assertEqual(list(Code(self.folder).reach(entry)), ["beside.py", "tools/__init__.py", "tools/part.py"])
         self.assertEqual(list(Code(self.folder, "tools").reach(entry)), ["tools/__init__.py", "tools/part.py"])
+
+    def test_what_is_installed_below_the_plugin_is_not_its_own(self):
+        root = self.folder.resolve()
+        beneath = root / ".venv/lib/python3/site-packages"
+        code, installed = Code(root), Code(beneath, "tools")
+        places = [root / "main.py", root / "lib/part.py", beneath / "tools/__init__.py", beneath / "beside.py", Path("/x.py")]
+        self.assertEqual([code.is_own(place) for place in places], [True, True, False, False, False])
+        self.assertEqual([installed.is_own(place) for place in places], [False, False, True, False, False])
+        # A traceback shows the plugin's own lines.
+        names = {}
+        for text, path in [("def invert(x): raise ArithmeticError('singular')", places[2]), ("def run(): invert(0)", places[0])]:
+            exec(compile(text, str(path), "exec"), names)
+        try:
+            names["run"]()
+        except ArithmeticError as error:
+            self.assertEqual([Path(frame.filename).name for frame in user_frames(error, code)], ["main.py"])
+            self.assertEqual(describe(error, code), "ArithmeticError: singular (main.py, line 1, in run)")
+        else:
+            self.fail("nothing was raised")
 
 
 if __name__ == "__main__":

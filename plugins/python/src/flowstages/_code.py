@@ -22,12 +22,21 @@ class Code:
         """Of an installed `package`, the modules beside it below the root are not the plugin's own."""
         self.root = root
         self._package = package
+        #: A plugin that lies where packages are installed, as a file, is its author's all the same.
+        self._inside = installed(root)
         self._digests: Dict[Path, str] = {}
         self._imports: Dict[Path, Set[Path]] = {}
         #: By module: the folder that its absolute imports, and its name in a key, start from.
         self._roots: Dict[Path, Path] = {}
         #: By the first part of a module's name: the folder elsewhere that it lies in.
         self._elsewhere: Dict[str, Optional[Path]] = {}
+
+    def is_own(self, path: Path) -> bool:
+        """Whether a module is the plugin's: below its folder, where an environment with other people's may lie too."""
+        if self._package is not None:
+            place = self.root / self._package
+            return place in path.parents or path == place.with_suffix(".py")
+        return self.root in path.parents and (self._inside or not installed(path))
 
     def files(self) -> List[Path]:
         """The modules that have been looked at."""
@@ -124,11 +133,15 @@ def lying(name: str) -> Optional[Path]:
     if found is None or found.origin is None or not found.origin.endswith(".py"):
         return None
     path = Path(found.origin).resolve()
-    installed = [Path(prefix).resolve() for prefix in (sys.prefix, sys.base_prefix)]
-    installed.append(Path(__file__).resolve().parent)
-    if any(prefix in path.parents for prefix in installed) or {"site-packages", "dist-packages"} & set(path.parts):
+    if installed(path) or Path(__file__).resolve().parent in path.parents:
         return None
     return path.parents[1] if path.name == "__init__.py" else path.parent
+
+
+def installed(path: Path) -> bool:
+    """Whether it belongs to the interpreter or to what was copied into it, and so has a version."""
+    prefixes = (Path(prefix).resolve() for prefix in (sys.prefix, sys.base_prefix))
+    return any(prefix in path.parents for prefix in prefixes) or bool({"site-packages", "dist-packages"} & set(path.parts))
 
 
 def without_docstrings(tree: ast.AST) -> None:
