@@ -37,6 +37,20 @@ fn err(output: &Output) -> String {
 }
 
 #[test]
+fn an_output_that_something_else_gave_before_is_shown_with_its_own_origin() {
+    let project = Project::new(
+        "  cut: { uses: demo/grep, inputs: { text: { path: a.txt } }, with: { contains: x } }\n",
+    );
+    project.write("a.txt", "x\ny\n");
+    assert!(project.flow(&["run", "w.yaml"]).status.success());
+    project.write("b.txt", "x\nz\n");
+    project.stages("  cut: { uses: demo/grep, inputs: { text: { path: b.txt } }, with: { contains: x } }\n");
+    assert!(project.flow(&["run", "w.yaml"]).status.success());
+    let shown = out(&project.flow(&["show", "w", "cut.text"]));
+    assert!(shown.contains("b.txt") && !shown.contains("a.txt"), "{shown}");
+}
+
+#[test]
 fn an_output_is_shown_with_its_statistics_and_its_origin() {
     let project = project();
     let shown = out(&project.flow(&["show", "w", "wave[amplitude=2.0].wave"]));

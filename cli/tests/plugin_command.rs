@@ -11,10 +11,11 @@ mod template;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use common::{Project, has_python, text};
+use common::{Project, has_python, path_with_packages, text};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -181,18 +182,56 @@ fn a_new_plugin_is_not_written_over_something() {
 
 #[test]
 fn a_new_plugin_works() {
-    let Ok(output) = Command::new("python3").args(["-c", "import numpy"]).output() else { return };
-    if !output.status.success() {
-        eprintln!("not tested: python3 has no numpy");
-        return;
-    }
-    let project = Project::new("");
+    let Some(path) = path_with_packages() else { return };
+    let project = Project::new("").with_env("PATH", path.clone());
     assert!(project.flow(&["plugin", "new", "waves"]).status.success());
     let workflow = fs::read_to_string(project.path("waves/workflow.yaml")).unwrap();
     fs::write(project.path("waves/workflow.yaml"), workflow.replace(", env: requirements.txt", "")).unwrap();
     let output = project.flow(&["run", "waves/workflow.yaml"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(project.path("waves/results/best.txt").is_file());
+    let report = text(&output.stdout).lines().last().unwrap().trim_start_matches("report: ").to_owned();
+    let report = fs::read_to_string(report).unwrap();
+    assert!(report.contains("smooth: height"), "the series is drawn");
+    // Its own test, as the file says it is run.
+    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/python/src");
+    let mut tests = Command::new("python3");
+    tests.args(["-m", "unittest"]).current_dir(project.path("waves"));
+    let tests = tests.env("PATH", path).env("PYTHONPATH", package).output().unwrap();
+    assert!(text(&tests.stderr).contains("Ran 1 test") && tests.status.success(), "{}", text(&tests.stderr));
+}
+
+/// The first block of a language behind a heading of the tutorial.
+fn block(heading: &str, language: &str) -> String {
+    let tutorial = include_str!("../../docs/tutorial/first-plugin.md");
+    let behind = tutorial.split_once(&format!("## {heading}\n")).unwrap().1;
+    let block = behind.split_once(&format!("```{language}\n")).unwrap().1;
+    block.split_once("```\n").unwrap().0.to_owned()
+}
+
+#[test]
+fn the_long_work_of_the_tutorial_goes_on_where_it_was() {
+    let Some(path) = path_with_packages() else { return };
+    let project = Project::new("").with_env("PATH", path);
+    assert!(project.flow(&["plugin", "new", "waves"]).status.success());
+    let code = fs::read_to_string(project.path("waves/waves.py")).unwrap();
+    project.write("waves.py", &format!("import time\n{code}\n\n{}", block("Long work", "python")));
+    let head = "flow: 1\nname: w\nplugins: { waves: { python: waves.py } }\nstages:\n";
+    let stages = format!("  measure: {{ uses: waves/measure }}\n{}", block("Long work", "yaml"));
+    project.write("w.yaml", &format!("{head}{stages}"));
+    let mut run = project.start(&[]);
+    run.until_progress("fit", 300);
+    run.signal(Signal::SIGINT);
+    assert_eq!(run.wait().code, Some(130));
+    let run = project.run(&[]);
+    assert_eq!((run.code, run.counts()), (Some(0), [1, 1, 0, 0]), "{:?} {}", run.events, run.stderr);
+    let resumed = run.events.iter().find(|event| event["event"] == "node_resumed").unwrap();
+    let from = resumed["from"].as_str().unwrap().rsplit(' ').next().unwrap();
+    assert!(from.parse::<u32>().unwrap() >= 300, "{resumed}");
+    let found: serde_json::Value = serde_json::from_str(&project.output("fit", "result")).unwrap();
+    // What is measured is a sine, with a little noise.
+    assert!((found["sine"].as_f64().unwrap() - 1.0).abs() < 0.05, "{found}");
+    assert!(found["cosine"].as_f64().unwrap().abs() < 0.05, "{found}");
 }
 
 #[test]

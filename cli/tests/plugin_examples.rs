@@ -1,48 +1,37 @@
 //! The plugins in `plugins/examples` and their workflows, as the book goes through them.
 //!
-//! Skipped, with a message, where python3 has not what they need.
+//! Skipped, with a message, where the packages that they need cannot be had.
 
 #![allow(clippy::unwrap_used)]
 
 mod common;
 
+use std::ffi::OsStr;
 use std::fs;
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
 
-use common::{Project, text};
+use common::{Project, path_with_packages, text, with_packages};
 
-/// Whether python3 has these modules.
-fn has(modules: &str) -> bool {
-    let import = format!("import {modules}");
-    let found = Command::new("python3").args(["-c", &import]).output();
-    let found = found.is_ok_and(|output| output.status.success());
-    if !found {
-        eprintln!("not tested: python3 has not all of {modules}");
-    }
-    found
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/examples")
 }
 
-/// An example in a folder of its own, for the python3 that there is.
-fn example(name: &str) -> Project {
-    let project = Project::new("");
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/examples").join(name);
-    for entry in fs::read_dir(folder).unwrap().flatten().filter(|entry| entry.path().is_file()) {
+/// An example in a folder of its own, for the Python that has the packages of the tests.
+fn example(name: &str) -> Option<Project> {
+    let project = Project::new("").with_env("PATH", path_with_packages()?);
+    for entry in fs::read_dir(folder().join(name)).unwrap().flatten().filter(|entry| entry.path().is_file()) {
         fs::copy(entry.path(), project.path(&entry.file_name().into_string().unwrap())).unwrap();
     }
     let written = fs::read_to_string(project.path("workflow.yaml")).unwrap();
     let here = written.replace(", env: requirements.txt", "");
     assert_ne!(here, written, "the example's environment is made from a file");
     project.write("w.yaml", &here);
-    project
+    Some(project)
 }
 
 #[test]
 fn a_simulator_with_a_command_line_is_a_stage() {
-    if !has("numpy") {
-        return;
-    }
-    let project = example("heat");
+    let Some(project) = example("heat") else { return };
     let run = project.run(&[]);
     assert_eq!((run.code, run.counts()), (Some(0), [7, 0, 0, 0]), "{:?} {}", run.events, run.stderr);
     let progress = |event: &&serde_json::Value| {
@@ -78,10 +67,7 @@ fn run_reach(project: &Project, node: &str) -> f64 {
 #[test]
 #[cfg(all(feature = "ccs", feature = "operators"))]
 fn a_model_of_scikit_learn_is_a_control_beside_the_network() {
-    if !has("numpy, sklearn") {
-        return;
-    }
-    let project = example("control");
+    let Some(project) = example("control") else { return };
     let run = project.run(&["--set", "epochs=2"]);
     assert_eq!((run.code, run.counts()), (Some(0), [6, 0, 0, 0]), "{:?} {}", run.events, run.stderr);
     let scores: serde_json::Value = serde_json::from_str(&project.output("control", "scores")).unwrap();
@@ -95,10 +81,16 @@ fn a_model_of_scikit_learn_is_a_control_beside_the_network() {
 
 #[test]
 fn the_examples_say_what_they_do() {
-    if !has("numpy") {
-        return;
-    }
-    let project = example("heat");
+    let Some(project) = example("heat") else { return };
     let shown = text(&project.flow(&["plugins", "heat/simulate", "--workflow", "w.yaml"]).stdout);
     assert!(shown.contains("Thermal diffusivity of the rod"), "{shown}");
+}
+
+#[test]
+fn a_type_checker_accepts_the_examples_and_finds_mistakes() {
+    let project = Project::new("");
+    assert!(project.flow(&["plugin", "new", "waves"]).status.success());
+    let right =
+        [project.path("waves/waves.py"), folder().join("heat/heat.py"), folder().join("control/control.py")];
+    with_packages("check_types.py", &right.each_ref().map(|path| path.as_os_str()) as &[&OsStr]);
 }

@@ -5,9 +5,8 @@
 mod common;
 
 use std::fs;
-use std::process::Command;
 
-use common::{Project, Run, text};
+use common::{Project, Run, text, virtual_environment};
 use flow_plugin::artifact::Dataset;
 
 fn error(run: &Run, node: &str) -> (String, String) {
@@ -199,18 +198,6 @@ fn a_pattern_goes_to_operations_that_take_collections() {
     assert!(said.contains("takes one artifact") && said.contains("{ files: PATTERN }"), "{said}");
 }
 
-fn venv(project: &Project) -> bool {
-    let made = Command::new("python3")
-        .args(["-m", "venv", "--without-pip"])
-        .arg(project.path("tools/.venv"))
-        .output()
-        .is_ok_and(|output| output.status.success());
-    if !made {
-        eprintln!("not tested: python3 with the venv module is not installed");
-    }
-    made
-}
-
 #[test]
 fn an_environment_is_used_and_counts_by_what_is_in_it() {
     let project = Project::new(
@@ -227,7 +214,7 @@ fn an_environment_is_used_and_counts_by_what_is_in_it() {
     outputs: { out: file }
 ",
     );
-    if !venv(&project) {
+    if !virtual_environment(&project.path("tools/.venv")) {
         return;
     }
     let run = project.run(&[]);

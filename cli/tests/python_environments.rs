@@ -10,7 +10,7 @@ mod common;
 use std::fs;
 use std::process::Command;
 
-use common::{Project, text};
+use common::{Project, not_tested, text};
 
 /// A package that needs nothing to be built.
 const PYPROJECT: &str = "[build-system]
@@ -45,7 +45,7 @@ fn can_make_environments() -> bool {
     let works = |args: &[&str]| Command::new("python3").args(args).output().is_ok_and(|o| o.status.success());
     let can = works(&["-c", "import ensurepip, venv, pip"]);
     if !can {
-        eprintln!("not tested: python3 has no pip, or cannot make virtual environments");
+        not_tested("python3 has no pip, or cannot make virtual environments");
     }
     can
 }

@@ -8,10 +8,12 @@ mod common;
 
 use std::process::Command;
 
-use common::{Project, has_python, text};
+use common::{Project, has_python, path_with_packages, text, virtual_environment, with_packages};
 
 const OPERATIONS: &str = r#""""Operations of the tests."""
 
+import os
+import subprocess
 from typing import List
 
 import helper
@@ -40,6 +42,15 @@ def wait(context: Context, marker: str = "") -> File:
     context.note("half way")
     out.write_text(f"{context.node} {context.threads}\n")
     return File(out)
+
+
+@operation
+def noisy(context: Context) -> File:
+    """Writes to what was its standard output, by itself and by a program."""
+    os.write(1, b"raw\n")
+    subprocess.run(["echo", "from a program"])
+    context.path().touch()
+    return File(context.path())
 
 
 @operation
@@ -82,6 +93,19 @@ const STAGES: &str = "
   text: { uses: demo/text, with: { text: \"a\\nb\\n\" } }
   count: { uses: mine/count, inputs: { text: text.text } }
   wait: { uses: mine/wait }
+";
+
+/// What is under way while a notebook looks at what is there.
+const HALF_WAY: &str = "
+import sys, flowstages
+wave = flowstages.load('w', 'wave.wave')
+assert wave['height'].shape == (4, 8), wave
+assert set(flowstages.load_all('w', 'wave.wave')) == {'wave'}
+try:
+    flowstages.load('w', 'later.text')
+except LookupError as error:
+    sys.exit(0 if 'later' in str(error) else str(error))
+sys.exit('it was there before it was made')
 ";
 
 /// A project with the plugin `mine`.
@@ -145,6 +169,108 @@ fn where_nothing_changed_no_interpreter_starts() {
     assert_eq!(project.run(&[]).counts(), [0, 3, 0, 0]);
     assert_eq!(project.plan(&[]).len(), 3);
     assert_eq!(starts(), before);
+}
+
+#[test]
+fn what_goes_to_standard_output_is_in_the_log() {
+    if !has_python() {
+        return;
+    }
+    let project = project("  noisy: { uses: mine/noisy }\n");
+    let run = project.run(&[]);
+    assert_eq!(run.code, Some(0), "{:?} {}", run.events, run.stderr);
+    assert_eq!(run.log("noisy"), ["raw", "from a program"]);
+}
+
+#[test]
+fn a_folder_or_an_installed_module_is_a_plugin_too() {
+    let project = Project::new("");
+    if !virtual_environment(&project.path(".venv")) {
+        return;
+    }
+    let library = std::fs::read_dir(project.path(".venv/lib")).unwrap().next().unwrap().unwrap().path();
+    let packages = library.join("site-packages");
+    let code = "from flowstages import Metrics, operation\nfrom . import inner\n
+@operation\ndef value() -> Metrics:\n    return Metrics(value=inner.X)\n";
+    let put = |at: &std::path::Path, value: i32| {
+        std::fs::create_dir_all(at).unwrap();
+        std::fs::write(at.join("__init__.py"), code).unwrap();
+        std::fs::write(at.join("inner.py"), format!("X = {value}\n")).unwrap();
+    };
+    put(&project.path("lib/own"), 1);
+    put(&packages.join("installed"), 2);
+    // As an editable installation leaves it.
+    let elsewhere = tempfile::tempdir().unwrap();
+    put(&elsewhere.path().join("editable"), 3);
+    std::fs::write(packages.join("editable.pth"), elsewhere.path().to_str().unwrap()).unwrap();
+    project.write(
+        "uses.py",
+        "from flowstages import Metrics, operation\nimport editable.inner\n
+@operation\ndef value() -> Metrics:\n    return Metrics(value=editable.inner.X)\n",
+    );
+    let plugins = "
+  folder: { python: lib/own, env: .venv }
+  module: { python: installed, env: .venv }
+  uses: { python: uses.py, env: .venv }
+";
+    let stages = "  a: { uses: folder/value }\n  b: { uses: module/value }\n  c: { uses: uses/value }\n";
+    project.write("w.yaml", &format!("flow: 1\nname: w\nplugins:{plugins}stages:\n{stages}"));
+    let run = project.run(&[]);
+    assert_eq!((run.code, run.counts()), (Some(0), [3, 0, 0, 0]), "{:?} {}", run.events, run.stderr);
+    let values = ["a", "b", "c"].map(|node| project.output(node, "result"));
+    assert_eq!(values, [1, 2, 3].map(|value| format!("{{\n  \"value\": {value}\n}}\n")));
+    assert_eq!(project.run(&[]).counts(), [0, 3, 0, 0]);
+    let places = [project.path("lib/own"), packages.join("installed"), elsewhere.path().join("editable")];
+    for (index, (at, node)) in places.iter().zip(["a", "b", "c"]).enumerate() {
+        std::fs::write(at.join("inner.py"), format!("# A comment.\nX = {}\n", index + 1)).unwrap();
+        assert_eq!(project.run(&[]).counts(), [0, 3, 0, 0], "{node}");
+        std::fs::write(at.join("inner.py"), "X = 9\n").unwrap();
+        let run = project.run(&[]);
+        assert_eq!(run.executed(), [node], "{:?}", run.events);
+        assert!(project.output(node, "result").contains('9'));
+    }
+}
+
+#[test]
+fn an_editor_knows_the_operations_and_parameters_of_the_workflows_own_plugins() {
+    if !has_python() {
+        return;
+    }
+    let project = project(STAGES);
+    let schema: serde_json::Value =
+        serde_json::from_str(&text(&project.flow(&["schema", "w.yaml"]).stdout)).unwrap();
+    let stage = &schema["$defs"]["stage"];
+    let offered = stage["properties"]["uses"]["oneOf"].as_array().unwrap();
+    let count = offered.iter().find(|operation| operation["const"] == "mine/count").unwrap();
+    assert_eq!(count["description"], "Counts lines.");
+    let rules = stage["allOf"].as_array().unwrap();
+    let rule = rules.iter().find(|rule| rule["if"]["properties"]["uses"]["const"] == "mine/count").unwrap();
+    let scale = &rule["then"]["properties"]["with"]["properties"]["scale"];
+    assert_eq!((&scale["description"], &scale["default"]), (&"What to multiply by.".into(), &1.0.into()));
+    assert_eq!(scale["anyOf"][0]["maximum"].as_f64(), Some(10.0), "{scale}");
+    let input = &rule["then"]["properties"]["inputs"]["properties"]["text"];
+    assert_eq!(input["description"], "What to count in. (file)");
+}
+
+#[test]
+fn results_open_while_the_run_goes_on() {
+    let Some(path) = path_with_packages() else { return };
+    let project = Project::new(
+        "
+  wave: { uses: demo/wave, with: { cells: 8, times: 4 } }
+  slow: { uses: demo/count, needs: [wave], with: { to: 1000, step_ms: 100 } }
+  later: { uses: demo/text, needs: [slow], with: { text: a } }
+",
+    );
+    let mut run = project.start(&[]);
+    run.until_progress("slow", 1);
+    let package = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/python/src");
+    let mut python = Command::new("python3");
+    python.args(["-c", HALF_WAY]).current_dir(project.path("")).env("PATH", path).env("PYTHONPATH", package);
+    let output = python.output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    run.signal(nix::sys::signal::Signal::SIGINT);
+    assert_eq!(run.wait().code, Some(130));
 }
 
 #[test]
@@ -267,12 +393,5 @@ fn the_package_tests_itself_and_opens_results() {
 ",
     );
     assert_eq!(project.run(&[]).code, Some(0));
-    let tests = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/python");
-    let output = Command::new(tests.join("run")).arg("package.py").arg(project.path("")).output().unwrap();
-    let said = text(&output.stderr);
-    if output.status.code() == Some(77) {
-        eprintln!("not tested: {said}");
-        return;
-    }
-    assert!(output.status.success(), "{said}");
+    with_packages("package.py", &[project.path("").as_os_str()]);
 }

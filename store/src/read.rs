@@ -15,6 +15,11 @@ use crate::{
     Series, Shorter, Store, Usage,
 };
 
+/// Outputs with the node that made each.
+const PRODUCER: &str = "SELECT r.name, n.name, o.port, o.kind, c.key, n.reason
+    FROM outputs o JOIN computations c ON c.id = o.computation
+    JOIN runs r ON r.id = c.run JOIN nodes n ON n.run = c.run AND n.position = c.position";
+
 impl Store {
     /// Asks many questions of one state of the index, which is cheaper: the state at the first question, until
     /// what this gives is dropped.
@@ -276,12 +281,18 @@ impl Store {
     /// # Errors
     /// When the index cannot be read.
     pub fn producer(&self, digest: &Digest) -> Result<Option<Producer>> {
-        let mut query = self.db.prepare_cached(
-            "SELECT r.name, n.name, o.port, o.kind, c.key, n.reason FROM outputs o JOIN computations c ON c.id = o.computation
-             JOIN runs r ON r.id = c.run JOIN nodes n ON n.run = c.run AND n.position = c.position
-             WHERE o.digest = ? ORDER BY c.id LIMIT 1",
-        )?;
+        let mut query =
+            self.db.prepare_cached(&format!("{PRODUCER} WHERE o.digest = ? ORDER BY c.id LIMIT 1"))?;
         Ok(query.query_row([digest.as_bytes()], producer).optional()?)
+    }
+
+    /// What made an output of a computation. Other computations may have made the same artifact.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn producer_for(&self, key: &Digest, port: &str) -> Result<Option<Producer>> {
+        let mut query = self.db.prepare_cached(&format!("{PRODUCER} WHERE c.key = ? AND o.port = ?"))?;
+        Ok(query.query_row(params![key.as_bytes(), port], producer).optional()?)
     }
 
     /// The digests of all artifacts whose hexadecimal form begins so; how people name artifacts.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use flow_artifact::Digest;
 use flow_engine::human;
-use flow_store::{NodeRecord, NodeState, RunRecord, Store};
+use flow_store::{NodeRecord, NodeState, OutputRecord, Producer, RunRecord, Store};
 use serde_json::{Value, json};
 
 use super::Failure;
@@ -51,9 +51,13 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
             }
             Target::Outputs(_, outputs) => outputs.iter().try_for_each(|(node, output)| {
                 let title = format!("{}.{}", node.name, output.port);
-                show_artifact(&mut out, &store, &title, &output.digest)
+                let producer = producer(&store, node, output);
+                show_artifact(&mut out, &store, &title, &output.digest, producer)
             }),
-            Target::Artifact(digest) => show_artifact(&mut out, &store, &digest.short(), digest),
+            Target::Artifact(digest) => {
+                let producer = store.producer(digest).ok().flatten();
+                show_artifact(&mut out, &store, &digest.short(), digest, producer)
+            }
         },
     };
     // A closed pipe is not an error.
@@ -151,8 +155,19 @@ fn show_node(
     Ok(())
 }
 
-fn show_artifact(out: &mut impl Write, store: &Store, title: &str, digest: &Digest) -> io::Result<()> {
-    let producer = store.producer(digest).ok().flatten();
+/// What made an output of this node, which another one may have made before from something else.
+fn producer(store: &Store, node: &NodeRecord, output: &OutputRecord) -> Option<Producer> {
+    let own = node.key.and_then(|key| store.producer_for(&key, &output.port).ok().flatten());
+    own.or_else(|| store.producer(&output.digest).ok().flatten())
+}
+
+fn show_artifact(
+    out: &mut impl Write,
+    store: &Store,
+    title: &str,
+    digest: &Digest,
+    producer: Option<Producer>,
+) -> io::Result<()> {
     let kind = producer.as_ref().map(|producer| producer.kind);
     writeln!(
         out,
@@ -212,11 +227,15 @@ fn as_json(store: &Store, target: &Target) -> Result<Value, Failure> {
             json!({ "run": run_json(run), "nodes": nodes.iter().map(node_json).collect::<Vec<_>>() })
         }
         Target::Outputs(run, outputs) => {
-            let outputs =
-                outputs.iter().map(|(node, output)| artifact_json(store, &node.name, &output.digest));
+            let outputs = outputs.iter().map(|(node, output)| {
+                artifact_json(store, &node.name, &output.digest, producer(store, node, output))
+            });
             json!({ "run": run_json(run), "outputs": outputs.collect::<Result<Vec<_>, _>>()? })
         }
-        Target::Artifact(digest) => artifact_json(store, "", digest)?,
+        Target::Artifact(digest) => {
+            let producer = store.producer(digest).map_err(Failure::store)?;
+            artifact_json(store, "", digest, producer)?
+        }
     })
 }
 
@@ -257,8 +276,12 @@ fn node_json(node: &NodeRecord) -> Value {
     })
 }
 
-fn artifact_json(store: &Store, node: &str, digest: &Digest) -> Result<Value, Failure> {
-    let producer = store.producer(digest).map_err(Failure::store)?;
+fn artifact_json(
+    store: &Store,
+    node: &str,
+    digest: &Digest,
+    producer: Option<Producer>,
+) -> Result<Value, Failure> {
     let path = store.artifact_path(digest).map_err(Failure::store)?;
     let mut value = json!({ "digest": digest, "path": path.to_string_lossy() });
     if !node.is_empty() {

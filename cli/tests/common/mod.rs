@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, dead_code, reason = "each test binary uses a part")]
 
 use std::fs;
-use std::io::{BufRead, BufReader, Lines};
+use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
@@ -14,7 +14,7 @@ use serde_json::Value;
 /// A folder with a workflow `w.yaml` in it.
 pub(crate) struct Project {
     folder: tempfile::TempDir,
-    env: Vec<(&'static str, &'static str)>,
+    env: Vec<(&'static str, String)>,
 }
 
 impl Project {
@@ -26,8 +26,8 @@ impl Project {
     }
 
     /// Sets a variable for every `flow` that this starts.
-    pub(crate) fn with_env(mut self, name: &'static str, value: &'static str) -> Self {
-        self.env.push((name, value));
+    pub(crate) fn with_env(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.env.push((name, value.into()));
         self
     }
 
@@ -56,7 +56,7 @@ impl Project {
             .env_remove("FLOW_STORE")
             .env("NO_COLOR", "1")
             .env("RUST_BACKTRACE", "0")
-            .envs(self.env.iter().copied());
+            .envs(self.env.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -134,13 +134,47 @@ pub(crate) struct Run {
     pub(crate) stderr: String,
 }
 
+/// Says that something was not tested, and why: also where what successful tests print is not shown.
+pub(crate) fn not_tested(why: impl std::fmt::Display) {
+    // There is nobody to tell that nobody can be told.
+    let _ = writeln!(std::io::stderr(), "not tested: {}", why.to_string().trim_end());
+}
+
 /// Whether there is a Python to test with; a test that needs one ends without it, and says so.
 pub(crate) fn has_python() -> bool {
     let found = Command::new("python3").arg("--version").output().is_ok_and(|found| found.status.success());
     if !found {
-        eprintln!("not tested: there is no python3");
+        not_tested("there is no python3");
     }
     found
+}
+
+/// Makes an empty virtual environment. Where that cannot be the test ends, and says so.
+pub(crate) fn virtual_environment(at: &Path) -> bool {
+    let made = Command::new("python3").args(["-m", "venv", "--without-pip"]).arg(at).output();
+    let made = made.is_ok_and(|output| output.status.success());
+    if !made {
+        not_tested("python3 with the venv module is not installed");
+    }
+    made
+}
+
+/// Runs a program of `tests/python` with the packages that it needs. Without them the test ends, and says so.
+pub(crate) fn with_packages(program: &str, args: &[&std::ffi::OsStr]) -> Option<Output> {
+    let runner = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/python/run");
+    let output = Command::new(runner).arg(program).args(args).output().unwrap();
+    if output.status.code() == Some(77) {
+        not_tested(text(&output.stderr));
+        return None;
+    }
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+    Some(output)
+}
+
+/// A `PATH` on which `python3` has the packages of `tests/python/requirements.txt`.
+pub(crate) fn path_with_packages() -> Option<String> {
+    let found = with_packages("interpreter.py", &[])?;
+    Some(format!("{}:{}", text(&found.stdout).trim_end(), std::env::var("PATH").unwrap_or_default()))
 }
 
 impl Run {

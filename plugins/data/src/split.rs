@@ -1,6 +1,6 @@
 //! Dividing samples into training, validation and test data.
 
-use std::collections::BTreeMap;
+use std::ops::Range;
 
 use flow_plugin::artifact::Dataset;
 use rand::SeedableRng;
@@ -29,27 +29,29 @@ pub enum By<'a> {
 /// When the dataset has no such dimension or variable, or a part with a share would be empty.
 pub fn split(data: &Dataset, dim: &str, shares: &[f64], by: By<'_>) -> Result<Vec<Vec<usize>>> {
     let samples = length(data, dim)?;
-    // Samples that stay together, in the order in which the parts take them.
-    let groups: Vec<Vec<usize>> = match by {
+    let random = ChaCha8Rng::seed_from_u64;
+    // Samples may be many more than fit into memory with all that they consist of: a place is all that is held of each.
+    let (groups, parts) = match by {
         By::Chance(seed) => {
-            let mut groups: Vec<Vec<usize>> = (0..samples).map(|place| vec![place]).collect();
-            groups.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
-            groups
+            let mut places: Vec<usize> = (0..samples).collect();
+            places.shuffle(&mut random(seed));
+            (samples, share_out(samples, places.chunks(1), shares))
         }
-        By::Group(variable, seed) => {
-            let mut groups = equal(data, variable, dim)?;
-            groups.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
-            groups
+        By::Group(variable, _) | By::Order(variable) => {
+            let (places, mut groups) = equal(along(data, variable, dim)?);
+            if let By::Group(_, seed) = by {
+                groups.shuffle(&mut random(seed));
+            }
+            let groups_of_places = groups.iter().map(|group| &places[group.clone()]);
+            (groups.len(), share_out(samples, groups_of_places, shares))
         }
-        By::Order(variable) => equal(data, variable, dim)?,
     };
-    let parts = share_out(samples, &groups, shares);
     for (part, share) in parts.iter().zip(shares) {
         if part.is_empty() && *share > 0.0 {
             let of = match by {
                 By::Chance(_) => format!("{samples} places along `{dim}`"),
                 By::Group(name, _) | By::Order(name) => {
-                    format!("{} different values of `{name}`", groups.len())
+                    format!("{groups} different values of `{name}`")
                 }
             };
             return Err(Error::data(format!("a share of {share} of {of} is nothing at all")));
@@ -58,37 +60,27 @@ pub fn split(data: &Dataset, dim: &str, shares: &[f64], by: By<'_>) -> Result<Ve
     Ok(parts)
 }
 
-/// Places with equal values of a variable, by rising value. Values that are not finite are a group of their own at the
-/// end.
-fn equal(data: &Dataset, variable: &str, dim: &str) -> Result<Vec<Vec<usize>>> {
-    let mut groups: BTreeMap<Sorted, Vec<usize>> = BTreeMap::new();
-    for (place, value) in along(data, variable, dim)?.into_iter().enumerate() {
-        groups.entry(Sorted(value + 0.0)).or_default().push(place);
+/// Places by rising value, and which of these have equal values. Those that are not finite are at the end.
+fn equal(mut values: Vec<f64>) -> (Vec<usize>, Vec<Range<usize>>) {
+    // Adding zero makes the two zeros one.
+    values.iter_mut().for_each(|value| *value += 0.0);
+    let mut places: Vec<usize> = (0..values.len()).collect();
+    places.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
+    let mut groups = Vec::new();
+    for group in places.chunk_by(|&a, &b| values[a].total_cmp(&values[b]).is_eq()) {
+        let start = groups.last().map_or(0, |before: &Range<usize>| before.end);
+        groups.push(start..start + group.len());
     }
-    Ok(groups.into_values().collect())
-}
-
-/// A number in the order of all of them. Adding zero makes the two zeros one.
-#[derive(PartialEq)]
-struct Sorted(f64);
-
-impl Eq for Sorted {}
-
-impl PartialOrd for Sorted {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Sorted {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.total_cmp(&other.0)
-    }
+    (places, groups)
 }
 
 /// Gives groups to parts one after the other: to the next part when the first ones have their shares. A group that
 /// lies across a boundary goes to the side on which more of it is.
-fn share_out(samples: usize, groups: &[Vec<usize>], shares: &[f64]) -> Vec<Vec<usize>> {
+fn share_out<'a>(
+    samples: usize,
+    groups: impl Iterator<Item = &'a [usize]>,
+    shares: &[f64],
+) -> Vec<Vec<usize>> {
     let all: f64 = shares.iter().sum();
     let mut ends: Vec<f64> = Vec::with_capacity(shares.len());
     for share in shares {
@@ -114,14 +106,20 @@ mod tests {
 
     #[test]
     fn shares_are_those_asked_for_and_groups_stay_whole() {
-        let single: Vec<Vec<usize>> = (0..10).map(|n| vec![n]).collect();
-        let parts = share_out(10, &single, &[0.8, 0.1, 0.1]);
+        let places: Vec<usize> = (0..12).collect();
+        let parts = share_out(10, places[..10].chunks(1), &[0.8, 0.1, 0.1]);
         assert_eq!(parts, [(0..8).collect(), vec![8], vec![9]]);
-        let parts = share_out(10, &single, &[0.75, 0.0, 0.25]);
+        let parts = share_out(10, places[..10].chunks(1), &[0.75, 0.0, 0.25]);
         assert_eq!(parts.iter().map(Vec::len).collect::<Vec<_>>(), [8, 0, 2]);
         // Of three groups of four the middle one lies more in the first half or exactly on the boundary.
-        let groups: Vec<Vec<usize>> = (0..3).map(|n| (n * 4..n * 4 + 4).collect()).collect();
-        let parts = share_out(12, &groups, &[0.5, 0.5]);
+        let parts = share_out(12, places.chunks(4), &[0.5, 0.5]);
         assert_eq!(parts, [(0..8).collect::<Vec<_>>(), (8..12).collect()]);
+    }
+
+    #[test]
+    fn equal_values_are_a_group() {
+        let (places, groups) = equal(vec![2.0, 0.0, f64::NAN, -1.0, -0.0, 2.0]);
+        assert_eq!(places, [3, 1, 4, 0, 5, 2]);
+        assert_eq!(groups, [0..1, 1..3, 3..5, 5..6]);
     }
 }

@@ -71,7 +71,7 @@ def cells(
     return Controlled(Dataset(prediction=Variable(values, like.dims, like.units)), scores)
 
 
-def relative(found, true, counts):
+def relative(found: np.ndarray, true: np.ndarray, counts: np.ndarray) -> float:
     """The mean over samples of the relative L2 error, on cells that count."""
     each = [
         np.linalg.norm((a - b)[on]) / np.linalg.norm(b[on]) for a, b, on in zip(found, true, counts) if np.any(b[on])

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, List, NamedTuple
 
 import numpy as np
 from flowstages import BadInput, Context, Dataset, Metrics, Range, Unit, operation
@@ -68,13 +68,13 @@ def simulate(
     return Dataset(time=rows[:, 0], position=position, temperature=rows[:, 1:])
 
 
-def follow(command, work, steps, context):
+def follow(command: List[str], work: Path, steps: int, context: Context) -> None:
     """Runs a program to its end, passes on its progress, and stops it when flow asks for that."""
     with subprocess.Popen(
         command, cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as program:
         last = ""
-        for line in program.stdout:
+        for line in program.stdout or ():
             print(line, end="")  # the node's log
             last = line.strip() or last
             if found := re.match(r"STEP (\d+) OF", line):

@@ -18,6 +18,7 @@ from flowstages._code import Code
 from flowstages._context import Checkpoints
 from flowstages._hints import from_json, parameter_docs, schema_of
 from flowstages._operation import REGISTRY, DeclarationError
+from flowstages._worker import describe, user_frames
 
 
 class Folder(unittest.TestCase):
@@ -56,6 +57,27 @@ class Datasets(Folder):
         for start in range(7):
             for stop in range(start, 8):
                 np.testing.assert_array_equal(found.rows("x", start, stop), values[start:stop])
+
+    def test_inputs_are_mapped_and_not_copied(self):
+        before, _dataset.CHUNK_BYTES = _dataset.CHUNK_BYTES, 50_000
+        self.addCleanup(setattr, _dataset, "CHUNK_BYTES", before)
+        values = np.arange(30_000, dtype="f4").reshape(10_000, 3)
+        Dataset(x=Variable(values, ("a", "b"))).write(self.folder / "data")
+        chunks = sorted((self.folder / "data/x").glob("c.*"))
+        self.assertEqual([chunk.stat().st_size for chunk in chunks], [48 << 10] * 3)
+        found = Dataset.open(self.folder / "data")["x"]
+        part = Dataset.open(self.folder / "data").rows("x", 4000, 9000)
+        np.testing.assert_array_equal(found, values)
+        np.testing.assert_array_equal(part, values[4000:9000])
+        with self.assertRaises(ValueError):
+            found[0, 0] = 1.0
+        # What is seen is the file itself.
+        with open(chunks[1], "r+b") as file:
+            file.write(np.float32(-1.0).tobytes())
+        self.assertEqual((found[4096, 0], part[96, 0]), (-1.0, -1.0))
+        chunks[2].write_bytes(b"")
+        with self.assertRaisesRegex(ValueError, "is shorter than its 49152 bytes"):
+            Dataset.open(self.folder / "data")["x"]
 
     def test_what_is_declared_fills_in_what_is_not_said(self):
         declared = _dataset.parse_variables("x: f32 (a, b) m; y: (a)")
@@ -264,6 +286,50 @@ class Codes(Folder):
         self.write("lib/inner.py", "X = 2\n")
         changed = self.reach()
         self.assertEqual([name for name in changed if changed[name] != before[name]], ["lib/inner.py"])
+
+    def test_modules_that_are_installed_as_they_lie_count_too(self):
+        with tempfile.TemporaryDirectory() as other:
+            elsewhere = Path(other).resolve()
+            (elsewhere / "lying").mkdir()
+            for name, text in [("__init__.py", "from . import inner\n"), ("inner.py", "X = 1\n"), ("beside.py", "Y = 1\n")]:
+                (elsewhere / "lying" / name).write_text(text)
+            sys.path.append(other)
+            self.addCleanup(sys.path.remove, other)
+            self.write("main.py", "import json, numpy, lying, flowstages, no_such_module\n")
+            before = self.reach()
+            self.assertEqual(list(before), ["lying/__init__.py", "lying/inner.py", "main.py"])
+            (elsewhere / "lying/beside.py").write_text("Y = 2\n")
+            self.assertEqual(self.reach(), before)
+            (elsewhere / "lying/inner.py").write_text("X = 2\n")
+            changed = self.reach()
+            self.assertEqual([name for name in changed if changed[name] != before[name]], ["lying/inner.py"])
+
+    def test_of_an_installed_package_its_neighbours_are_not_its_own(self):
+        self.write("tools/__init__.py", "import beside, json\nfrom tools import part\n")
+        self.write("tools/part.py", "from . import X\n")
+        self.write("beside.py", "")
+        entry = self.folder / "tools/__init__.py"
+        self.assertEqual(list(Code(self.folder).reach(entry)), ["beside.py", "tools/__init__.py", "tools/part.py"])
+        self.assertEqual(list(Code(self.folder, "tools").reach(entry)), ["tools/__init__.py", "tools/part.py"])
+
+    def test_what_is_installed_below_the_plugin_is_not_its_own(self):
+        root = self.folder.resolve()
+        beneath = root / ".venv/lib/python3/site-packages"
+        code, installed = Code(root), Code(beneath, "tools")
+        places = [root / "main.py", root / "lib/part.py", beneath / "tools/__init__.py", beneath / "beside.py", Path("/x.py")]
+        self.assertEqual([code.is_own(place) for place in places], [True, True, False, False, False])
+        self.assertEqual([installed.is_own(place) for place in places], [False, False, True, False, False])
+        # A traceback shows the plugin's own lines.
+        names = {}
+        for text, path in [("def invert(x): raise ArithmeticError('singular')", places[2]), ("def run(): invert(0)", places[0])]:
+            exec(compile(text, str(path), "exec"), names)
+        try:
+            names["run"]()
+        except ArithmeticError as error:
+            self.assertEqual([Path(frame.filename).name for frame in user_frames(error, code)], ["main.py"])
+            self.assertEqual(describe(error, code), "ArithmeticError: singular (main.py, line 1, in run)")
+        else:
+            self.fail("nothing was raised")
 
 
 if __name__ == "__main__":

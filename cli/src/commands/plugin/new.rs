@@ -37,11 +37,12 @@ enum Language {
 }
 
 /// By path in the new folder: what is written there. `NAME` stands for the plugin's name, `API` for the crate.
-const PYTHON: [(&str, &str); 4] = [
+const PYTHON: [(&str, &str); 5] = [
     ("NAME.py", include_str!("templates/plugin.py")),
     ("test_NAME.py", include_str!("templates/test_plugin.py")),
     ("workflow.yaml", include_str!("templates/python.yaml")),
     ("requirements.txt", "numpy\n"),
+    (".gitignore", "__pycache__/\n/.flow\n/.venv\n"),
 ];
 
 const RUST: [(&str, &str); 4] = [

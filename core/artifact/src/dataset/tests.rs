@@ -136,6 +136,28 @@ fn the_bytes_do_not_depend_on_the_order_of_writing() {
 }
 
 #[test]
+fn chunks_end_with_a_page_where_they_can() {
+    let folder = Folder::new();
+    let sizes = |row: usize, rows: usize| {
+        let (whole, stream) = (folder.path(&format!("w{row}")), folder.path(&format!("s{row}")));
+        let variable = Variable::new::<f32>("x", &["a", "b"], &[rows, row], "1", "");
+        let values = vec![1.0_f32; rows * row];
+        let mut writer = DatasetWriter::create(&whole).unwrap().chunk_bytes(50_000);
+        writer.write(&variable, &values).unwrap();
+        writer.finish().unwrap();
+        let mut writer = DatasetWriter::create(&stream).unwrap().chunk_bytes(50_000);
+        let mut rows = writer.stream::<f32>(&variable).unwrap();
+        writer.append(&mut rows, &values).unwrap();
+        writer.finish().unwrap();
+        [whole, stream].map(|path| fs::metadata(path.join("x/c.0.0")).unwrap().len())
+    };
+    assert_eq!(sizes(3, 10_000), [48 << 10; 2], "three pages of 16 KiB");
+    assert_eq!(sizes(512, 100), [40 << 10, 48 << 10], "a row is half a page of 4 KiB");
+    assert_eq!(sizes(1001, 30), [10 * 1001 * 4, 12 * 1001 * 4], "no number of rows fits");
+    assert_eq!(sizes(7, 100), [2800; 2], "all in one");
+}
+
+#[test]
 fn mistakes_are_named() {
     let folder = Folder::new();
     write(&folder.path("d"), &[line("a", 3, "m")]).unwrap();

@@ -77,8 +77,11 @@ impl DatasetWriter {
             )));
         }
         // As many chunks as are needed, all of nearly the same length.
-        let most = self.most_rows(variable);
-        let chunk_rows = variable.rows().div_ceil(variable.rows().div_ceil(most).max(1)).max(1);
+        let (rows, most) = (variable.rows(), self.most_rows(variable));
+        let chunk_rows = match rows.div_ceil(most) {
+            0 | 1 => rows.max(1),
+            chunks => whole_pages(rows.div_ceil(chunks), most, variable.row_bytes()),
+        };
         let stream = self.start::<T>(variable, chunk_rows)?;
         if variable.dims.is_empty() {
             return self.scalar(&stream, values);
@@ -102,7 +105,8 @@ impl DatasetWriter {
                 variable.name
             )));
         }
-        self.start::<T>(variable, self.most_rows(variable))
+        let most = self.most_rows(variable);
+        self.start::<T>(variable, whole_pages(most, most, variable.row_bytes()))
     }
 
     /// Appends one row or several, in C order.
@@ -218,6 +222,20 @@ impl DatasetWriter {
         }
         Ok(())
     }
+}
+
+/// About so many rows a chunk, of `most` at most, so that chunks end with a page of memory if that can be: then they
+/// can be mapped one behind the other and are one array, without a copy.
+fn whole_pages(rows: usize, most: usize, row_bytes: usize) -> usize {
+    // The sizes of pages that systems have.
+    for page in [64_usize << 10, 16 << 10, 4 << 10] {
+        // A power of two: what it shares with the length of a row are that length's factors of two.
+        let step = page >> row_bytes.trailing_zeros().min(page.trailing_zeros());
+        if step <= most {
+            return (rows.div_ceil(step) * step).min(most / step * step);
+        }
+    }
+    rows
 }
 
 fn write_values<T: Element>(file: &mut File, values: &[T]) -> std::io::Result<()> {

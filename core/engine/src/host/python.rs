@@ -22,13 +22,14 @@ macro_rules! package {
 }
 
 /// The package, which is part of this program: worker and engine are always of one version.
-const PACKAGE: [(&str, &str); 9] = package!(
+const PACKAGE: [(&str, &str); 10] = package!(
     "__init__.py",
     "_artifacts.py",
     "_code.py",
     "_context.py",
     "_dataset.py",
     "_hints.py",
+    "_mapping.py",
     "_operation.py",
     "_results.py",
     "_worker.py"

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
+from ._mapping import side_by_side, whole_pages
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -79,15 +81,21 @@ class _Stored(Variable):
             self._mapped = self.rows(0, self._shape[0] if self._shape else 1)
         return self._mapped
 
+    def _file(self, number: int) -> Path:
+        return self._folder / ".".join(["c"] + [str(number)] * bool(self._shape) + ["0"] * (len(self._shape) - 1))
+
     def _chunk(self, number: int) -> "np.ndarray":
         import numpy as np
 
-        name = ".".join(["c"] + [str(number)] * bool(self._shape) + ["0"] * (len(self._shape) - 1))
         shape = (self._chunk_rows,) + self._shape[1:] if self._shape else ()
-        return np.memmap(self._folder / name, dtype=self._code, mode="r", shape=shape)
+        return np.memmap(self._file(number), dtype=self._code, mode="r", shape=shape)
 
     def rows(self, start: int, stop: int) -> "np.ndarray":
-        """The rows from `start` up to, not including, `stop`. Without a copy where one chunk holds them."""
+        """The rows from `start` up to, not including, `stop`.
+
+        Without a copy where one chunk holds them, or where chunks end with a page of memory: flow writes them so unless
+        a row is large and odd.
+        """
         import numpy as np
 
         if not self._shape:
@@ -99,6 +107,13 @@ class _Stored(Variable):
         offset = first * self._chunk_rows
         if first == last:
             return self._chunk(first)[start - offset : stop - offset]
+        row_bytes = int(np.prod(self._shape[1:], dtype="i8")) * np.dtype(self._code).itemsize
+        files = [self._file(number) for number in range(first, last + 1)]
+        mapped = side_by_side(files, self._chunk_rows * row_bytes)
+        if mapped is not None:
+            every = np.frombuffer(mapped, self._code).reshape((-1,) + self._shape[1:])
+            every.flags.writeable = False
+            return every[start - offset : stop - offset]
         values = np.empty(shape, self._code)
         for number in range(first, last + 1):
             begin = number * self._chunk_rows
@@ -111,7 +126,8 @@ class Dataset(Mapping[str, Any]):
     """Named arrays. ``data["height"]`` is a numpy array; ``data.variable("height")`` knows dims and units.
 
     What comes in as an input is mapped into memory: nothing is read before it is used, nothing is copied, and it
-    cannot be written to. For more than fits into memory there is ``data.rows("height", 0, 100)``.
+    cannot be written to. (Only a variable of more than 64 MiB whose rows make no whole pages of memory is copied;
+    ``data.rows("height", 0, 100)`` reads a part.)
     """
 
     def __init__(
@@ -225,6 +241,8 @@ def _write_variable(
     most = max(CHUNK_BYTES // row_bytes, 1)
     chunks = max(-(-rows // most), 1)
     chunk_rows = max(-(-rows // chunks), 1)
+    if chunks > 1:
+        chunk_rows = whole_pages(chunk_rows, most, row_bytes)
     target = folder / name
     target.mkdir()
     if values.size:

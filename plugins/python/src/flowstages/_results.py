@@ -134,6 +134,9 @@ def _path(root: Path, node: str, digest: Optional[bytes], content: Optional[byte
     # Small files are in the index. The store is the engine's alone to write to.
     folder = Path(tempfile.gettempdir()) / f"flowstages-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.lstat().st_uid != os.getuid():
+        # Somebody else has taken the name.
+        folder = Path(tempfile.mkdtemp(prefix="flowstages-"))
     path = folder / name
     if not path.is_file() or path.read_bytes() != content:
         temporary = folder / f"{name}.{os.getpid()}"

@@ -37,8 +37,7 @@ class Plugin:
         self.operations: Dict[str, Operation] = {}
         self.specs: List[Dict[str, Any]] = []
         module_name, entry, root = locate(target)
-        self.root = root
-        code = Code(root)
+        self.code = code = code_of(target, root)
         # Before the import: a module that is edited meanwhile is noticed.
         before = code.reach(entry)
         sys.path.insert(0, str(root))
@@ -47,7 +46,7 @@ class Plugin:
         self.summary = (module.__doc__ or "").strip().split("\n")[0]
         for operation in REGISTRY:
             source = Path(operation.function.__code__.co_filename).resolve()
-            if root not in source.parents:
+            if not code.is_own(source):
                 continue
             if operation.name in self.operations:
                 raise DeclarationError(f"two operations are called `{operation.name}`", operation.function)
@@ -55,7 +54,7 @@ class Plugin:
             # What the entry imports on the way may change what the operation's own module does.
             reach = code.reach(source)
             self.specs.append(operation.spec(name, reach))
-        if Code(root).reach(entry) != before:
+        if code_of(target, root).reach(entry) != before:
             raise RuntimeError("its code changed while it was loaded; run again")
         self.files = [str(path) for path in code.files()]
 
@@ -71,11 +70,15 @@ class Plugin:
         }
 
 
+def is_path(target: str) -> bool:
+    """Whether a file or a folder is named, and not an installed module."""
+    return target.endswith(".py") or Path(target).is_dir()
+
+
 def locate(target: str) -> Tuple[str, Path, Path]:
     """The name of a module, its file, and the folder that imports start from."""
-    path = Path(target)
-    if path.suffix == ".py" or path.is_dir():
-        path = path.resolve()
+    if is_path(target):
+        path = Path(target).resolve()
         if path.is_dir():
             entry = path / "__init__.py"
             if not entry.is_file():
@@ -145,7 +148,7 @@ class Worker:
         try:
             plugin = Plugin(self._name, self._target)
         except BaseException as error:
-            self.send(refusal(error, root_of(self._target)))
+            self.send(refusal(error, found_code(self._target)))
             return
         self._plugin = plugin
         self.send({"type": "hello", "protocol": PROTOCOL, "plugins": [plugin.document()]})
@@ -181,8 +184,8 @@ class Worker:
         except BadInput as bad:
             error = {"kind": "bad_input", "message": str(bad), **({"hint": bad.hint} if bad.hint else {})}
         except BaseException as raised:
-            error = {"kind": "failed", "message": describe(raised, self._root())}
-            sys.stderr.write(user_traceback(raised, self._root()))
+            error = {"kind": "failed", "message": describe(raised, self._code())}
+            sys.stderr.write(user_traceback(raised, self._code()))
         self._running = None
         sys.stdout.flush()
         sys.stderr.flush()
@@ -190,51 +193,56 @@ class Worker:
         answer = {"type": "done"} if error is None else {"type": "failed", "error": error}
         self.send({**answer, "id": job["id"], "usage": usage})
 
-    def _root(self) -> Optional[Path]:
-        return self._plugin.root if self._plugin else None
+    def _code(self) -> Optional[Code]:
+        return self._plugin.code if self._plugin else None
 
 
-def user_frames(error: BaseException, root: Optional[Path]) -> List[traceback.FrameSummary]:
+def user_frames(error: BaseException, code: Optional[Code]) -> List[traceback.FrameSummary]:
     """The frames in the plugin's own files; where there are none, those behind this package."""
     here = str(Path(__file__).parent)
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(here)]
     frames = [frame for frame in frames if not frame.filename.startswith("<frozen")]
-    own = [frame for frame in frames if root is not None and root in Path(frame.filename).resolve().parents]
+    own = [frame for frame in frames if code is not None and code.is_own(Path(frame.filename).resolve())]
     return own or frames
 
 
-def user_traceback(error: BaseException, root: Optional[Path]) -> str:
+def user_traceback(error: BaseException, code: Optional[Code]) -> str:
     """The traceback, cut to the plugin's own frames. Causes go first, as Python writes them."""
     text = ""
     if error.__cause__ is not None:
-        text = user_traceback(error.__cause__, root)
+        text = user_traceback(error.__cause__, code)
         text += "\nThe above exception was the direct cause of the following exception:\n\n"
     elif error.__context__ is not None and not error.__suppress_context__:
-        text = user_traceback(error.__context__, root)
+        text = user_traceback(error.__context__, code)
         text += "\nDuring handling of the above exception, another exception occurred:\n\n"
-    frames = user_frames(error, root)
+    frames = user_frames(error, code)
     text += "Traceback (most recent call last):\n" + "".join(traceback.format_list(frames)) if frames else ""
     return text + "".join(traceback.format_exception_only(type(error), error))
 
 
-def describe(error: BaseException, root: Optional[Path]) -> str:
+def describe(error: BaseException, code: Optional[Code]) -> str:
     """An error and where it happened, in a line."""
     message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    frames = user_frames(error, root)
+    frames = user_frames(error, code)
     if not frames:
         return message
     last = frames[-1]
     return f"{message} ({Path(last.filename).name}, line {last.lineno}, in {last.name})"
 
 
-def root_of(target: str) -> Optional[Path]:
+def code_of(target: str, root: Path) -> Code:
+    """The code of a plugin, none of it looked at yet."""
+    return Code(root, None if is_path(target) else target.partition(".")[0])
+
+
+def found_code(target: str) -> Optional[Code]:
     try:
-        return locate(target)[2]
+        return code_of(target, locate(target)[2])
     except Exception:
         return None
 
 
-def refusal(error: BaseException, root: Optional[Path]) -> Dict[str, Any]:
+def refusal(error: BaseException, code: Optional[Code]) -> Dict[str, Any]:
     """Why the plugin cannot be loaded, and where in its code."""
     message: Dict[str, Any] = {"type": "refused", "message": str(error) or type(error).__name__}
     if not isinstance(error, (DeclarationError, FileNotFoundError)):
@@ -243,10 +251,10 @@ def refusal(error: BaseException, root: Optional[Path]) -> Dict[str, Any]:
     if isinstance(error, (SyntaxError, DeclarationError)):
         place = (error.filename, error.lineno)
     else:
-        frames = user_frames(error, root)
+        frames = user_frames(error, code)
         if frames:
             place = (frames[-1].filename, frames[-1].lineno)
-            message["trace"] = user_traceback(error, root).splitlines()
+            message["trace"] = user_traceback(error, code).splitlines()
     if place[0] and place[1]:
         message.update(file=str(Path(place[0]).resolve()), line=place[1])
     return message
