@@ -45,6 +45,11 @@ fn cells_that_are_none_or_there_already() {
 }
 
 #[test]
+fn a_collection_of_nothing() {
+    assert_snapshot!(problems("flow: 1\nstages:\n  a: { uses: demo/join, inputs: { parts: [] } }\n"), @"");
+}
+
+#[test]
 fn values_that_are_switched_off_are_not_missing() {
     let text = "
 flow: 1

@@ -152,7 +152,7 @@ fn chunks_end_with_a_page_where_they_can() {
         [whole, stream].map(|path| fs::metadata(path.join("x/c.0.0")).unwrap().len())
     };
     assert_eq!(sizes(3, 10_000), [48 << 10; 2], "three pages of 16 KiB");
-    assert_eq!(sizes(512, 100), [40 << 10, 48 << 10], "a row is half a page of 4 KiB");
+    assert_eq!(sizes(512, 100), [48 << 10; 2], "eight rows are a page of 16 KiB");
     assert_eq!(sizes(1001, 30), [10 * 1001 * 4, 12 * 1001 * 4], "no number of rows fits");
     assert_eq!(sizes(7, 100), [2800; 2], "all in one");
 }

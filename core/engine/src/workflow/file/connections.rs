@@ -42,6 +42,13 @@ impl Reader<'_> {
                 Some(axis) => Connection::Entry(Word { text: axis.to_owned(), span: tree.span }),
                 None => self.reference(tree).map_or(Connection::Broken, Connection::Map),
             },
+            Data::List(items) if items.is_empty() => {
+                self.problems.push(
+                    Diagnostic::at(tree.span, "there is nothing in this collection")
+                        .help("write `[stage.port, …]`, or leave the input out if it is optional"),
+                );
+                Connection::Broken
+            }
             Data::List(items) => {
                 let read: Vec<Option<Item>> = items.iter().map(|item| self.item(item)).collect();
                 match read.into_iter().collect() {
