@@ -35,3 +35,8 @@ pub use stop::OnCancel;
 pub use schemars;
 pub use serde;
 pub use serde_json;
+
+/// What the guide for authors shows compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/how-to/write-a-plugin-in-rust.md")]
+struct Guide;
