@@ -29,7 +29,7 @@ pub(crate) struct Axis {
 impl Axis {
     /// An axis that covers some numbers.
     pub(crate) fn covering(scale: Scale, values: impl Iterator<Item = f64>) -> Self {
-        let usable = |v: &f64| v.is_finite() && (scale == Scale::Linear || *v > 0.0);
+        let usable = |v: &f64| v.is_finite() && (scale == Scale::Linear || *v >= f64::MIN_POSITIVE);
         let (low, high) = values
             .filter(usable)
             .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
@@ -41,7 +41,7 @@ impl Axis {
                 let room = if low == 0.0 { 1.0 } else { low.abs() * 0.5 };
                 (low - room, high + room)
             }
-            (true, Scale::Log) if low == high => (low / 2.0, high * 2.0),
+            (true, Scale::Log) if low == high => (least(low / 2.0), most(high * 2.0)),
             (true, _) => (low, high),
         };
         Self { scale, low, high }
@@ -59,8 +59,13 @@ impl Axis {
                 Self { low, high, ..self }
             }
             Scale::Log => {
-                let factor = libm::pow(self.high / self.low, room);
-                Self { low: self.low / factor, high: self.high * factor, ..self }
+                let ratio = self.high / self.low;
+                let factor = if ratio.is_normal() {
+                    libm::pow(ratio, room)
+                } else {
+                    libm::pow(10.0, room * decades(self.low, self.high))
+                };
+                Self { low: least(self.low / factor), high: most(self.high * factor), ..self }
             }
         }
     }
@@ -70,7 +75,7 @@ impl Axis {
         match self.scale {
             Scale::Linear => (value - self.low) / (self.high - self.low),
             Scale::Log if value <= 0.0 => f64::NAN,
-            Scale::Log => libm::log10(value / self.low) / libm::log10(self.high / self.low),
+            Scale::Log => decades(self.low, value) / decades(self.low, self.high),
         }
     }
 
@@ -78,7 +83,7 @@ impl Axis {
     pub(crate) fn value(&self, position: f64) -> f64 {
         match self.scale {
             Scale::Linear => self.low + position * (self.high - self.low),
-            Scale::Log => self.low * libm::pow(self.high / self.low, position),
+            Scale::Log => between(self.low, self.high, position),
         }
     }
 
@@ -137,6 +142,32 @@ impl Axis {
             }
         }
         ticks
+    }
+}
+
+/// The low end of a logarithmic axis: above zero, whatever was divided.
+fn least(value: f64) -> f64 {
+    value.max(f64::MIN_POSITIVE)
+}
+
+/// The high end: finite, whatever was multiplied.
+fn most(value: f64) -> f64 {
+    value.min(f64::MAX)
+}
+
+/// `log10(high / low)`, also where the ratio is too large for a number or too small.
+fn decades(low: f64, high: f64) -> f64 {
+    let ratio = high / low;
+    if ratio.is_normal() { libm::log10(ratio) } else { libm::log10(high) - libm::log10(low) }
+}
+
+/// `low (high / low)^position`, likewise.
+fn between(low: f64, high: f64, position: f64) -> f64 {
+    let ratio = high / low;
+    if ratio.is_normal() {
+        low * libm::pow(ratio, position)
+    } else {
+        most(libm::pow(10.0, libm::log10(low) + position * decades(low, high)))
     }
 }
 

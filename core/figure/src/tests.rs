@@ -53,6 +53,28 @@ fn axes_of_nothing_or_of_one_number_are_usable() {
     assert!(figure.svg.ends_with("</svg>\n"));
 }
 
+/// What diverges or vanishes: all the decades that numbers have, and ratios beyond the largest of them.
+#[test]
+fn axes_over_all_numbers_have_few_ticks() {
+    for (low, high) in
+        [(1e-300, 1e300), (5e-324, f64::MAX), (f64::MAX, f64::MAX), (f64::MIN_POSITIVE, f64::MIN_POSITIVE)]
+    {
+        let axis = Axis::covering(Scale::Log, [low, high].into_iter()).with_room(0.05);
+        assert!(axis.low > 0.0 && axis.low < axis.high && axis.high.is_finite(), "{axis:?}");
+        let ticks = axis.ticks(5);
+        assert!(
+            ticks.len() < 1000 && ticks.iter().filter(|tick| !tick.label.is_empty()).count() < 12,
+            "{axis:?}"
+        );
+        for position in [0.0, 0.5, 1.0] {
+            assert!((axis.position(axis.value(position)) - position).abs() < 1e-9, "{axis:?}");
+        }
+    }
+    let wild = [(0.0, 1e-310), (1.0, 1e-200), (2.0, 1e250), (3.0, f64::INFINITY)];
+    let chart = LineChart::new("").y_axis("", Scale::Log).series(Series::new("", wild)).render();
+    assert!(!chart.svg.contains("NaN") && !chart.svg.contains("inf"));
+}
+
 fn images(scene: &[Shape]) -> Vec<Image> {
     scene
         .iter()

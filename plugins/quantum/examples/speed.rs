@@ -1,11 +1,15 @@
 //! CPU times of the simulator's gradients, in the units of `benches/quantum`.
 //!
-//! `cargo run --release -p flow-quantum --example speed`
+//! `cargo run --release -p flow-quantum --example speed [-- DEPTH]`: with a number, one run of training at 20,000 vertices with so
+//! many times the layers of the default (1.41: `depth: deep`).
 
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 use flow_plugin::measure::cpu_seconds;
 use flow_quantum::circuit::{Angle, Circuit, Compiled, Complex, Gate};
+use flow_quantum::graph::Family;
+use flow_quantum::htaac::{Problem, Settings};
 use flow_quantum::random::Random;
 use flow_quantum::simulator::brick::{Ansatz, Simulator};
 use flow_quantum::simulator::{Isa, Real};
@@ -89,10 +93,44 @@ fn measure_general(qubits: usize, layers: usize, threads: usize, isa: Isa) {
     );
 }
 
+/// Whole runs of the default settings with this seed, on a random graph and on a torus of 800 vertices, or one on a torus of
+/// 20,000 at a depth of the workflow.
+fn measure_training(name: &str, family: &str, depth: f64) {
+    let graph = serde_json::from_str::<Family>(family).expect("a family").generate().expect("a graph");
+    let settings = Settings { layers: Problem::layers(&graph, depth), ..Settings::default() };
+    let problem = Problem { graph: &graph, settings: &settings };
+    let runs = if graph.vertices() > 10_000 { 1 } else { 5 };
+    let mut times = Vec::new();
+    for seed in 0..runs {
+        let start = cpu_seconds();
+        let outcome = problem.solve::<f32>(seed, 1, None, &mut |_, _, _| ControlFlow::Continue(()));
+        std::hint::black_box(outcome.expect("a run"));
+        times.push(cpu_seconds() - start);
+    }
+    times.sort_by(f64::total_cmp);
+    println!(
+        "training {name}: {} layers, 300 epochs, median {:.3} s of {runs}",
+        settings.layers,
+        times[times.len() / 2]
+    );
+}
+
 /// Cases of `benches/quantum` for circuits of general gates: qubits and layers.
 const GENERAL: [(usize, usize); 3] = [(15, 24), (18, 12), (20, 6)];
 
+const SMALL: [(&str, &str); 2] = [
+    ("800 vertices, random", r#"{ "family": "random", "vertices": 800, "edges": 19176, "seed": 1 }"#),
+    ("800 vertices, torus", r#"{ "family": "torus_pm1", "rows": 8, "cols": 100, "seed": 1 }"#),
+];
+const LARGE: &str = r#"{ "family": "torus_pm1", "rows": 100, "cols": 200, "seed": 1 }"#;
+
 fn main() {
+    if let Some(depth) = std::env::args().nth(1) {
+        return measure_training("20,000 vertices", LARGE, depth.parse().expect("a factor of the layers"));
+    }
+    for (name, family) in SMALL {
+        measure_training(name, family, 1.0);
+    }
     for isa in Isa::available().into_iter().rev() {
         for (qubits, layers) in GENERAL {
             measure_general(qubits, layers, 1, isa);

@@ -5,6 +5,7 @@
 
 use std::ops::ControlFlow;
 
+use flow_plugin::measure::cpu_seconds;
 use flow_quantum::cut::{Assignment, hyperplanes};
 use flow_quantum::graph::{Family, Format, Graph, best_known, read};
 use flow_quantum::htaac::{Problem, Settings};
@@ -94,7 +95,8 @@ fn two_thousand_vertices() {
     for name in ["G22", "G32", "G35"] {
         ratios.push(ratio(name, &collection(name)));
     }
-    for seed in [101, 102] {
+    // Seeds 101 and 102 took part in choosing the settings.
+    for seed in [201, 202] {
         for family in [
             json!({ "family": "random", "vertices": 2000, "edges": 19990, "seed": seed }),
             json!({ "family": "random_pm1", "vertices": 2000, "edges": 19990, "seed": seed }),
@@ -109,22 +111,64 @@ fn two_thousand_vertices() {
     let low = ratios.iter().filter(|r| **r < 1.0).count();
     println!("{mean:.4} of GW on average; {low} of {} below 1.00", ratios.len());
     assert!(mean >= 1.02);
-    // The goal is 1.00 on every graph. Unions of planar graphs lie at 1.00 on average, and the best of 200 hyperplanes
-    // varies by a half percent from one random stream to the next, so that single graphs fall to either side.
-    assert!(ratios.iter().all(|r| *r >= 0.995));
+    // Unions of planar graphs lie a little above 1.00, and the best of 200 hyperplanes varies by a half percent from one random
+    // stream to the next: a graph below would not mean that something is worse.
+    assert!(ratios.iter().all(|r| *r >= 1.0));
 }
 
-/// One start each of the default and of `depth: deep`, on a torus of 15 qubits.
-#[test]
-#[ignore = "ten minutes"]
-fn twenty_thousand_vertices() {
-    let graph = drawn(json!({ "family": "torus_pm1", "rows": 100, "cols": 200, "seed": 1 }));
+/// One start on a fresh torus of 15 qubits: the cut over the best of 200 hyperplanes, and CPU seconds.
+fn torus_of_twenty_thousand(depth: f64) -> f64 {
+    let graph = drawn(json!({ "family": "torus_pm1", "rows": 100, "cols": 200, "seed": 201 }));
+    let start = cpu_seconds();
     let solution = relaxed(&graph);
-    let gw = best(&hyperplanes(&graph, &solution.vectors, solution.rank, 200, 0));
-    let ratio = |depth| trained(&graph, depth, 1) / gw;
-    let (standard, deep) = (ratio(1.0), ratio(1.41));
-    println!("20,000 vertices: {standard:.4} of GW ({gw}), {deep:.4} with `depth: deep`");
-    assert!(standard >= 1.05 && deep >= 1.06);
+    let proved = cpu_seconds() - start;
+    let gw = best(&hyperplanes(&graph, &solution.vectors, solution.rank, 200, 1));
+    let start = cpu_seconds();
+    let mean = trained(&graph, depth, 1);
+    let spent = cpu_seconds() - start;
+    let bound = solution.certificate.bound;
+    println!(
+        "20,000 vertices, {} layers: {mean}, {:.4} of GW ({gw}), {:.4} of the bound {bound:.2}, whose gap is {:.1e}; \
+         {spent:.1} CPU seconds, {proved:.1} for the bound",
+        Problem::layers(&graph, depth),
+        mean / gw,
+        mean / bound,
+        solution.gap
+    );
+    mean / gw
+}
+
+#[test]
+#[ignore = "minutes"]
+fn twenty_thousand_vertices() {
+    assert!(torus_of_twenty_thousand(1.0) >= 1.05);
+}
+
+#[test]
+#[ignore = "minutes"]
+fn twenty_thousand_vertices_deep() {
+    assert!(torus_of_twenty_thousand(1.41) >= 1.06);
+}
+
+/// Bounds with a certificate to 1e-6, up to 10,000 vertices.
+#[test]
+#[ignore = "minutes"]
+fn bounds_up_to_ten_thousand_vertices() {
+    for family in [
+        json!({ "family": "random", "vertices": 5000, "edges": 12498, "seed": 201 }),
+        json!({ "family": "planar_union", "vertices": 5000, "seed": 201 }),
+        json!({ "family": "planar_union_pm1", "vertices": 5000, "seed": 201 }),
+        json!({ "family": "random", "vertices": 7000, "edges": 17148, "seed": 201 }),
+        json!({ "family": "sparse", "vertices": 10000, "seed": 201 }),
+        json!({ "family": "torus_pm1", "rows": 70, "cols": 100, "seed": 201 }),
+        json!({ "family": "torus_pm1", "rows": 100, "cols": 100, "seed": 201 }),
+    ] {
+        let start = cpu_seconds();
+        let solution = relaxed(&drawn(family.clone()));
+        let (bound, gap) = (solution.certificate.bound, solution.gap);
+        println!("{family}: bound {bound:.3}, gap {gap:.1e}, {:.1} CPU seconds", cpu_seconds() - start);
+        assert!(gap <= 1e-6, "{family}");
+    }
 }
 
 /// The probability that the best of 200 draws of a normal distribution is below so many standard deviations.

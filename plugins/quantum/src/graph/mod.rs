@@ -168,7 +168,8 @@ impl Graph {
     /// The sum of all weights.
     #[must_use]
     pub fn total_weight(&self) -> f64 {
-        self.edges.iter().map(|edge| edge.weight).sum()
+        // An empty sum is negative zero.
+        0.0 + self.edges.iter().map(|edge| edge.weight).sum::<f64>()
     }
 
     /// The weight of the edges whose ends have different signs: `½ Σ w_ij (1 - s_i s_j)`.
@@ -178,7 +179,7 @@ impl Graph {
     #[must_use]
     pub fn cut(&self, signs: &[i8]) -> f64 {
         let apart = |edge: &&Edge| signs[edge.from as usize] != signs[edge.to as usize];
-        self.edges.iter().filter(apart).map(|edge| edge.weight).sum()
+        0.0 + self.edges.iter().filter(apart).map(|edge| edge.weight).sum::<f64>()
     }
 
     /// `y = W x` for the symmetric matrix of the weights; entries of `y` beyond the vertices are set to zero.

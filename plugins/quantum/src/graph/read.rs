@@ -55,19 +55,37 @@ pub fn parse(text: &str, format: Format) -> Result<Graph, TextError> {
     let header = match format {
         Format::Gset => true,
         Format::EdgeList => false,
-        _ => has_header(first, &lines[1..]),
+        _ => has_header(first, &lines[1..])?,
     };
     if header { parse_gset(first, &lines[1..]) } else { parse_list(&lines) }
 }
 
 /// Whether the first line is `n m` rather than an edge: it has two words where the others have three, or it counts
 /// the others rightly.
-fn has_header(first: &Line<'_>, rest: &[Line<'_>]) -> bool {
+///
+/// # Errors
+/// When it could be either: a header with a wrong count, or an edge at the vertex with the largest number.
+fn has_header(first: &Line<'_>, rest: &[Line<'_>]) -> Result<bool, TextError> {
+    let &[n, m] = first.words.as_slice() else { return Ok(false) };
     match rest.first() {
-        _ if first.words.len() != 2 => false,
-        Some(second) if second.words.len() == 3 => true,
-        _ => first.words[1].parse() == Ok(rest.len()),
+        Some(second) if second.words.len() == 3 => return Ok(true),
+        _ if m.parse() == Ok(rest.len()) => return Ok(true),
+        _ => {}
     }
+    let (Ok(n), Ok(m)) = (n.parse::<usize>(), m.parse::<usize>()) else { return Ok(false) };
+    if m > n.saturating_mul(n.saturating_sub(1)) / 2 {
+        return Ok(false);
+    }
+    let mut others = rest.iter().flat_map(|line| &line.words).map(|word| word.parse::<usize>());
+    if !others.all(|word| word.is_ok_and(|vertex| (1..=n).contains(&vertex))) {
+        return Ok(false);
+    }
+    let message = format!(
+        "`{n} {m}` is a header that says {m} edges, where {} follow, or an edge of a list without header; say \
+         `format: gset` or `format: edge_list`",
+        rest.len()
+    );
+    at(first.number, message)
 }
 
 fn parse_gset(header: &Line<'_>, lines: &[Line<'_>]) -> Result<Graph, TextError> {

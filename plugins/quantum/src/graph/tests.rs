@@ -42,6 +42,10 @@ fn all_formats_give_the_same_graph() {
     assert_eq!(parse("3 2\n1 2\n2 3\n", Format::Auto).unwrap().edges().len(), 2);
     assert_eq!(parse("3 1\n1 2\n2 4\n", Format::Auto).unwrap().edges().len(), 3);
     assert_eq!(parse("3 2\n1 4\n2 4\n", Format::EdgeList).unwrap().edges().len(), 3);
+    assert_eq!(parse("3 1\n1 2\n2 3\n", Format::EdgeList).unwrap().edges().len(), 3);
+    // No header: one vertex has no edges, two have one.
+    assert_eq!(parse("1 2\n", Format::Auto).unwrap().edges().len(), 1);
+    assert_eq!(parse("2 3\n1 2\n", Format::Auto).unwrap().edges().len(), 2);
 }
 
 #[test]
@@ -67,6 +71,19 @@ fn bad_files_are_told_by_their_line() {
         message("99999999999 0\n"),
         "line 1: 99999999999 vertices are too many; the most is 268435456"
     );
+    // Without weights it may be an edge instead, where its vertex has the largest number.
+    for (text, said, follow) in
+        [("3 1\n1 2\n2 3\n", "3 1", 2), ("3 3\n1 2\n2 3\n", "3 3", 2), ("3 2\n1 2\n", "3 2", 1)]
+    {
+        let count = &said[2..];
+        assert_eq!(
+            message(text),
+            format!(
+                "line 1: `{said}` is a header that says {count} edges, where {follow} follow, or an edge of a list without \
+                 header; say `format: gset` or `format: edge_list`"
+            )
+        );
+    }
     let banner = "%%MatrixMarket matrix coordinate real general\n";
     assert_eq!(
         message(&format!("{banner}2 2 1\n1 2 1\n")),

@@ -310,7 +310,8 @@ impl Problem<'_> {
 fn cut_of<T: Real>(graph: &Graph, psi: &[T]) -> f64 {
     let negative: Vec<bool> = psi.iter().take(graph.vertices()).map(|a| *a < T::default()).collect();
     let apart = |edge: &&crate::graph::Edge| negative[edge.from as usize] != negative[edge.to as usize];
-    graph.edges().iter().filter(apart).map(|edge| edge.weight).sum()
+    // An empty sum is negative zero.
+    0.0 + graph.edges().iter().filter(apart).map(|edge| edge.weight).sum::<f64>()
 }
 
 /// What changes during a run.

@@ -11,6 +11,7 @@ use flow_plugin::serde_json::{Map, Value, json};
 use flow_plugin::{Context, Error, Kind, Operation, Port, Result, Spec};
 
 use super::data::{assignments_port, best, graph, graph_port, mean, read_assignments};
+use super::findings::{Compared, Method, findings};
 use crate::cut::{Assignment, signs};
 use crate::graph::{Graph, best_known};
 
@@ -32,15 +33,6 @@ of the relaxation (Goemans and Williamson), the proved bound, simulated annealin
 Ratios are of the *mean* over runs, last epoch, before any polish.
 
 `assignment` holds the best sides found by any method: a line a vertex, `1` or `-1`. Anyone can recount its cut.";
-
-/// A way to find cuts, with what it cost.
-struct Method {
-    name: &'static str,
-    mean: f64,
-    best: f64,
-    /// CPU seconds of a run.
-    cpu: f64,
-}
 
 /// Everything that is compared.
 struct Found {
@@ -103,7 +95,7 @@ impl Operation for Evaluate {
         let metrics = |name, doc| Port::new(name, Kind::Metrics, doc);
         let states = Port::new("states", Kind::Dataset, "Trained states, from `quantum/htaac`.")
             .of_type("quantum/states@1");
-        Spec::new("evaluate", 1, "Compares the quantum method's cuts with four yardsticks.")
+        Spec::new("evaluate", 2, "Compares the quantum method's cuts with four yardsticks.")
             .doc(DOC)
             .measures()
             .tolerance(5e-2)
@@ -117,6 +109,11 @@ impl Operation for Evaluate {
             .input(metrics("direct", "`metrics` of `quantum/htaac` without a circuit.").optional())
             .output(metrics("metrics", "All numbers."))
             .output(Port::new("ratios", Kind::Table, "The mean cut of the last epoch over each yardstick."))
+            .output(Port::new(
+                "findings",
+                Kind::Table,
+                "What that shows, in words: what the circuit adds, and what not.",
+            ))
             .output(Port::new("methods", Kind::Table, "Cuts and CPU seconds of every method."))
             .output(Port::new("resources", Kind::Table, "What a quantum computer would need."))
             .output(Port::new("assignment", Kind::File, "The best sides: a line a vertex, `1` or `-1`."))
@@ -130,7 +127,9 @@ impl Operation for Evaluate {
         }
         let courses = found.courses()?;
         write_numbers(&found, &courses, context)?;
-        write_methods(&found, context)?;
+        let methods = Methods::of(&found, context)?;
+        methods.write(context)?;
+        write_findings(&found, &methods, context)?;
         write_resources(&found.training, context)?;
         write_figures(&found, &courses, context)?;
         let all = [&found.raw, &found.polished, &found.annealed, &found.rounded];
@@ -153,12 +152,12 @@ fn write_numbers(found: &Found, courses: &[Vec<f64>], context: &Context) -> Resu
     let cost = context.input("states")?.cost;
     let resources = |name: &str| found.training.get("resources").and_then(|r| r.get(name)).cloned();
     let yardsticks = [
-        ("gw_best", Some(largest(&gw))),
-        ("sdp_bound", Some(bound)),
-        ("best_known", found.known),
-        ("annealing", Some(annealing)),
+        ("gw_best", "GW, best of hyperplanes", Some(largest(&gw))),
+        ("sdp_bound", "SDP bound", Some(bound)),
+        ("best_known", "best published", found.known),
+        ("annealing", "annealing", Some(annealing)),
     ];
-    let ratios = yardsticks.map(|(name, yardstick)| (format!("ratio_{name}"), json!(ratio(last, yardstick))));
+    let ratios = yardsticks.map(|(key, _, value)| (format!("ratio_{key}"), json!(ratio(last, value))));
     let mut metrics = json!({
         "n": found.graph.vertices(),
         "m": found.graph.edges().len(),
@@ -185,60 +184,92 @@ fn write_numbers(found: &Found, courses: &[Vec<f64>], context: &Context) -> Resu
     }
     write_metrics(context.output("metrics")?, &metrics)?;
 
-    let names = ["GW, best of hyperplanes", "SDP bound", "best published", "annealing"];
-    let value = |k: usize| yardsticks[k].1.unwrap_or(f64::NAN);
+    // A yardstick that there is none of has no row.
+    let there: Vec<(&str, f64)> = yardsticks
+        .iter()
+        .filter_map(|(_, name, value)| Some((*name, value.filter(|v| v.is_finite())?)))
+        .collect();
+    let over =
+        |cut: f64| there.iter().map(|(_, v)| ratio(cut, Some(*v)).unwrap_or(f64::NAN)).collect::<Vec<f64>>();
     Table::new()
-        .with("yardstick", names.to_vec())
-        .with("value", (0..4).map(value).collect::<Vec<f64>>())
-        .with(
-            "ratio_mean",
-            (0..4).map(|k| ratio(last, yardsticks[k].1).unwrap_or(f64::NAN)).collect::<Vec<f64>>(),
-        )
-        .with(
-            "ratio_best",
-            (0..4).map(|k| ratio(largest(&raw), yardsticks[k].1).unwrap_or(f64::NAN)).collect::<Vec<f64>>(),
-        )
+        .with("yardstick", there.iter().map(|(name, _)| *name).collect::<Vec<_>>())
+        .with("value", there.iter().map(|(_, value)| *value).collect::<Vec<f64>>())
+        .with("ratio_mean", over(last))
+        .with("ratio_best", over(largest(&raw)))
         .write(context.output("ratios")?)?;
-    context.note(format!(
-        "{last:.1} on average: {:.3} of the best hyperplane cut, {:.3} of the bound, {:.3} of annealing",
-        ratio(last, Some(largest(&gw))).unwrap_or(f64::NAN),
-        ratio(last, Some(bound)).unwrap_or(f64::NAN),
-        ratio(last, Some(annealing)).unwrap_or(f64::NAN),
-    ));
+    let said = |value: f64, of: &str| ratio(last, Some(value)).map(|r| format!("{r:.3} of {of}"));
+    let parts = [(largest(&gw), "the best hyperplane cut"), (bound, "the bound"), (annealing, "annealing")];
+    let parts: Vec<String> = parts.into_iter().filter_map(|(value, of)| said(value, of)).collect();
+    let parts = if parts.is_empty() { "there is nothing to cut".to_owned() } else { parts.join(", ") };
+    context.note(format!("{last:.1} on average: {parts}"));
     Ok(())
 }
 
-fn write_methods(found: &Found, context: &Context) -> Result<()> {
-    let cpu = |port: &str, runs: usize| {
-        let cost = context.optional_input(port).and_then(|input| input.cost);
-        cost.map_or(f64::NAN, |cost| cost.cpu_s / runs.max(1) as f64)
-    };
-    let method = |name, list: &[Assignment], cpu| {
-        let cuts = cuts(list);
-        Method { name, mean: mean(cuts.iter().copied()), best: largest(&cuts), cpu }
-    };
-    let mut methods = vec![
-        method("circuit, last epoch", &found.raw, cpu("states", found.raw.len())),
-        method("the same, polished", &found.polished, cpu("polished", found.polished.len())),
-    ];
-    if let Some(direct) = context.optional_input("direct") {
-        let numbers = read_metrics(&direct.path)?;
-        let of = |name| numbers.get(name).and_then(number).unwrap_or(f64::NAN);
-        let runs = numbers.get("seeds").and_then(Value::as_u64).unwrap_or(1) as usize;
-        let name = "the same loss without a circuit";
-        let (mean, best) = (of("cut_last_mean"), of("cut_last_max"));
-        methods.push(Method { name, mean, best, cpu: cpu("direct", runs) });
+/// The methods that are compared.
+struct Methods {
+    circuit: Method,
+    polished: Method,
+    direct: Option<Method>,
+    annealing: Method,
+    rounded: Method,
+}
+
+impl Methods {
+    fn of(found: &Found, context: &Context) -> Result<Self> {
+        let cpu = |port: &str, runs: usize| {
+            let cost = context.optional_input(port).and_then(|input| input.cost);
+            cost.map_or(f64::NAN, |cost| cost.cpu_s / runs.max(1) as f64)
+        };
+        let method = |name, list: &[Assignment], cpu| {
+            let cuts = cuts(list);
+            Method { name, mean: mean(cuts.iter().copied()), best: largest(&cuts), cpu }
+        };
+        let direct = context.optional_input("direct").map(|direct| {
+            let numbers = read_metrics(&direct.path)?;
+            let of = |name| numbers.get(name).and_then(number).unwrap_or(f64::NAN);
+            let runs = numbers.get("seeds").and_then(Value::as_u64).unwrap_or(1) as usize;
+            let name = "the same loss without a circuit";
+            let (mean, best) = (of("cut_last_mean"), of("cut_last_max"));
+            Ok::<_, Error>(Method { name, mean, best, cpu: cpu("direct", runs) })
+        });
+        Ok(Self {
+            circuit: method("circuit, last epoch", &found.raw, cpu("states", found.raw.len())),
+            polished: method("the same, polished", &found.polished, cpu("polished", found.polished.len())),
+            direct: direct.transpose()?,
+            annealing: method("annealing", &found.annealed, cpu("annealed", found.annealed.len())),
+            // Hyperplanes cost next to nothing once there are vectors.
+            rounded: method("SDP and hyperplanes", &found.rounded, cpu("bound", 1)),
+        })
     }
-    methods.push(method("annealing", &found.annealed, cpu("annealed", found.annealed.len())));
-    // Hyperplanes cost next to nothing once there are vectors.
-    methods.push(method("SDP and hyperplanes", &found.rounded, cpu("bound", 1)));
-    let column = |of: fn(&Method) -> f64| methods.iter().map(of).collect::<Vec<f64>>();
-    let table = Table::new()
-        .with("method", methods.iter().map(|m| m.name).collect::<Vec<_>>())
-        .with("cut_mean", column(|m| m.mean))
-        .with("cut_best", column(|m| m.best))
-        .with("cpu_s_per_run", column(|m| m.cpu));
-    Ok(table.write(context.output("methods")?)?)
+
+    fn write(&self, context: &Context) -> Result<()> {
+        let all = [Some(&self.circuit), Some(&self.polished), self.direct.as_ref()];
+        let all = all.into_iter().chain([Some(&self.annealing), Some(&self.rounded)]);
+        let methods: Vec<&Method> = all.flatten().collect();
+        let column = |of: fn(&Method) -> f64| methods.iter().map(|method| of(method)).collect::<Vec<f64>>();
+        let table = Table::new()
+            .with("method", methods.iter().map(|m| m.name).collect::<Vec<_>>())
+            .with("cut_mean", column(|m| m.mean))
+            .with("cut_best", column(|m| m.best))
+            .with("cpu_s_per_run", column(|m| m.cpu));
+        Ok(table.write(context.output("methods")?)?)
+    }
+}
+
+fn write_findings(found: &Found, methods: &Methods, context: &Context) -> Result<()> {
+    let compared = Compared {
+        starts: found.raw.len(),
+        circuit: &methods.circuit,
+        annealing: &methods.annealing,
+        direct: methods.direct.as_ref(),
+        hyperplanes: methods.rounded.best,
+        bound: found.bound(),
+        known: found.known,
+    };
+    let resources = found.training.get("resources").and_then(Value::as_object);
+    let said = findings(&compared, resources);
+    let said: Vec<&str> = said.iter().map(String::as_str).collect();
+    Ok(Table::new().with("what this shows", said).write(context.output("findings")?)?)
 }
 
 fn write_resources(training: &Map<String, Value>, context: &Context) -> Result<()> {
@@ -257,11 +288,13 @@ fn write_resources(training: &Map<String, Value>, context: &Context) -> Result<(
         ("trotter_gates", "gates on two qubits of one controlled Trotter step of exp(iαW)"),
         ("signal", "signal left at an error of 0.001 a gate on two qubits, ansatz alone"),
     ];
-    let value =
-        |name: &str| training.get("resources").and_then(|r| r.get(name)).and_then(number).unwrap_or(f64::NAN);
+    let value = |name: &str| training.get("resources").and_then(|r| r.get(name)).and_then(number);
+    // What is not counted for many qubits has no row.
+    let counted: Vec<(&str, f64)> =
+        MEANINGS.iter().filter_map(|(name, meaning)| Some((*meaning, value(name)?))).collect();
     let table = Table::new()
-        .with("what", MEANINGS.iter().map(|(_, meaning)| *meaning).collect::<Vec<_>>())
-        .with("count", MEANINGS.iter().map(|(name, _)| value(name)).collect::<Vec<f64>>());
+        .with("what", counted.iter().map(|(meaning, _)| *meaning).collect::<Vec<_>>())
+        .with("count", counted.iter().map(|(_, count)| *count).collect::<Vec<f64>>());
     Ok(table.write(context.output("resources")?)?)
 }
 
@@ -279,12 +312,19 @@ fn write_figures(found: &Found, courses: &[Vec<f64>], context: &Context) -> Resu
         .series(
             Series::new("mean of the runs", known.iter().map(|(e, cuts)| (*e, mean(cuts.iter().copied()))))
                 .band(known.iter().map(|(e, cuts)| (*e, low(cuts), largest(cuts)))),
-        )
-        .level("GW, best of hyperplanes", gw)
-        .level("annealing", annealing)
-        .level("SDP bound", found.bound());
-    if let Some(best) = found.known {
-        chart = chart.level("best published", best);
+        );
+    let end = epochs.saturating_sub(1) as f64;
+    let yardsticks = [
+        ("GW, best of hyperplanes", Some(gw)),
+        ("annealing", Some(annealing)),
+        ("SDP bound", Some(found.bound())),
+        ("best published", found.known),
+    ];
+    // Lines of their own colours: levels all look alike.
+    for (name, value) in yardsticks {
+        if let Some(value) = value {
+            chart = chart.series(Series::new(name, [(0.0, value), (end, value)]).dashed());
+        }
     }
     let figure = chart.render();
     writer.add(

@@ -4,6 +4,7 @@ mod anneal;
 mod circuit;
 mod data;
 mod evaluate;
+mod findings;
 mod graph;
 mod htaac;
 mod program;

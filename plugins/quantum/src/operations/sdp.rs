@@ -121,7 +121,7 @@ impl Operation for Sdp {
             .variable("vector", "f64", ["vertex", "component"], "1");
         let metrics = "`sdp_bound`: no cut is larger; `sdp_cut`: the value of the vectors; `sdp_residual`: how far \
                        the bound is above it, relative; `sdp_shift`, `sdp_rank`, `sdp_products`.";
-        Spec::new("sdp", 1, "Solves the semidefinite relaxation of MaxCut and proves the bound.")
+        Spec::new("sdp", 2, "Solves the semidefinite relaxation of MaxCut and proves the bound.")
             .doc(DOC)
             .tolerance(1e-5)
             .input(graph_port("graph"))

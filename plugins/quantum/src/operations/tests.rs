@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use flow_plugin::artifact::Dataset;
 use flow_plugin::artifact::metrics::read_metrics;
+use flow_plugin::artifact::table::{Column, Table};
 use flow_plugin::protocol::Reply;
 use flow_plugin::serde_json::{Value, json};
 use flow_plugin::testing::{Fingerprint, Finished, Trial};
@@ -99,6 +100,12 @@ fn from_graph_to_metrics() {
     assert!(of("cut_polished_max") >= of("cut_last_max"));
     assert!(of("sdp_bound") >= of("annealing_best") && of("annealing_best") >= of("gw_best"));
     assert_eq!((of("qubits"), of("layers"), of("angles")), (5.0, 16.0, 80.0));
+    // Nobody has published a cut of this graph: there is no row for one.
+    let ratios = Table::read(done.output("ratios")).unwrap();
+    let Some(Column::Float(values)) = ratios.column("ratio_mean") else { panic!("{ratios:?}") };
+    assert!(values.len() == 3 && values.iter().all(|ratio| ratio.is_finite()), "{ratios:?}");
+    let findings = Table::read(done.output("findings")).unwrap();
+    assert_eq!(findings.rows(), 4, "{findings:?}");
     // Anyone can recount the best cut.
     let sides = std::fs::read_to_string(done.output("assignment")).unwrap();
     let sides: Vec<i8> = sides.lines().map(|line| line.parse().unwrap()).collect();

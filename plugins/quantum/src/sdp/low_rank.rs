@@ -88,7 +88,7 @@ impl LowRank {
     ) -> Result<Solution, SdpError> {
         let n = graph.vertices();
         let mut random = Random::new(self.seed, 0x5D9);
-        let rank = self.rank.unwrap_or((0.25 * (2.0 * n as f64).sqrt()).ceil() as usize).clamp(8, 40);
+        let rank = self.rank.unwrap_or((0.25 * (2.0 * n as f64).sqrt()).ceil() as usize).clamp(8, 24);
         let rank = rank.next_multiple_of(8);
         let mut rows = Rows::new(graph, rank, (0..n * rank).map(|_| random.normal()).collect());
         let half = 0.5 * graph.total_weight();

@@ -6,6 +6,9 @@ use crate::matrix::dot;
 use crate::simulator::lanes::{Kernel, Lanes};
 use crate::simulator::{Isa, Real};
 
+/// The length of the first steps, as a share of the longest.
+const FIRST_RADIUS: f64 = 0.25;
+
 /// A row for each vertex, each of `rank` numbers (a multiple of eight).
 pub(super) struct Rows<'a> {
     graph: &'a Graph,
@@ -15,6 +18,17 @@ pub(super) struct Rows<'a> {
     product: Vec<f64>,
     /// Products with W so far.
     pub(super) products: usize,
+    /// The length of steps up to which the second derivative is trusted.
+    radius: f64,
+}
+
+/// A step of Newton's method.
+struct Step {
+    x: Vec<f64>,
+    /// How much less the value is after it, to second order.
+    decrease: f64,
+    /// Whether it ends at the edge of the region.
+    edge: bool,
 }
 
 /// `out = W x`.
@@ -101,7 +115,7 @@ fn short_dot(a: &[f64], b: &[f64]) -> f64 {
     sums.iter().sum()
 }
 
-/// One step of the conjugate gradients: `x += α d`, `r -= α H d`. Also `r·z` and `r·r` for `z = r / y`.
+/// One step of the conjugate gradients: `x += α d`, `r -= α H d`. Also `r·z` and `r·r` for `z = r / y`, and `x·x`.
 struct Advance<'a> {
     rank: usize,
     alpha: f64,
@@ -110,14 +124,20 @@ struct Advance<'a> {
     image: &'a [f64],
     x: &'a mut [f64],
     residual: &'a mut [f64],
-    next: &'a mut f64,
-    square: &'a mut f64,
+    sums: &'a mut Sums,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Sums {
+    next: f64,
+    square: f64,
+    length: f64,
 }
 
 impl Kernel<f64> for Advance<'_> {
     #[inline(always)]
     fn run<S: Lanes<f64>>(self, _: S) {
-        let (mut next, mut square) = (0.0, 0.0);
+        let mut sums = Sums::default();
         let alpha = self.alpha;
         for (vertex, factor) in self.inverse.iter().enumerate() {
             let row = vertex * self.rank..(vertex + 1) * self.rank;
@@ -126,10 +146,36 @@ impl Kernel<f64> for Advance<'_> {
             x.iter_mut().zip(d).for_each(|(x, d)| *x += alpha * d);
             r.iter_mut().zip(h).for_each(|(r, h)| *r -= alpha * h);
             let own = short_dot(r, r);
-            square += own;
-            next += factor * own;
+            sums.square += own;
+            sums.next += factor * own;
+            sums.length += short_dot(x, x);
         }
-        (*self.next, *self.square) = (next, square);
+        *self.sums = sums;
+    }
+}
+
+/// The next direction of the conjugate gradients, `d = z + β d`. Also `x·d`.
+struct Turn<'a> {
+    rank: usize,
+    beta: f64,
+    inverse: &'a [f64],
+    residual: &'a [f64],
+    x: &'a [f64],
+    direction: &'a mut [f64],
+    along: &'a mut f64,
+}
+
+impl Kernel<f64> for Turn<'_> {
+    #[inline(always)]
+    fn run<S: Lanes<f64>>(self, _: S) {
+        let (mut along, beta) = (0.0, self.beta);
+        for (vertex, factor) in self.inverse.iter().enumerate() {
+            let row = vertex * self.rank..(vertex + 1) * self.rank;
+            let (d, r) = (&mut self.direction[row.clone()], &self.residual[row.clone()]);
+            d.iter_mut().zip(r).for_each(|(d, r)| *d = factor * r + beta * *d);
+            along += short_dot(d, &self.x[row]);
+        }
+        *self.along = along;
     }
 }
 
@@ -172,7 +218,9 @@ impl<'a> Rows<'a> {
             crate::matrix::normalise(row);
         }
         let product = vec![0.0; v.len()];
-        Self { graph, rank, v, product, products: 0 }
+        let mut rows = Self { graph, rank, v, product, products: 0, radius: 0.0 };
+        rows.radius = FIRST_RADIUS * rows.widest();
+        rows
     }
 
     /// One sweep.
@@ -197,7 +245,8 @@ impl<'a> Rows<'a> {
         rows.map(|(v, g)| -dot(v, g)).collect()
     }
 
-    /// One step of Newton's method, its equation solved by conjugate gradients as far as is worth it.
+    /// One step of Newton's method, its equation solved by conjugate gradients as far as is worth it, within a region that it
+    /// is trusted in (Steihaug 1983).
     pub(super) fn step(&mut self, y: &[f64]) -> Stand {
         let rank = self.rank;
         let value = -0.5 * y.iter().sum::<f64>();
@@ -209,24 +258,25 @@ impl<'a> Rows<'a> {
         let scale = (dot(y, y) / y.len() as f64).sqrt().max(f64::MIN_POSITIVE);
         let start = dot(&residual, &residual).sqrt();
         let gradient = start / (y.len() as f64).sqrt() / scale;
-        let slope = self.newton_direction(y, &mut residual, start * gradient.sqrt().clamp(1e-3, 0.1), scale);
-        self.move_along(value, &residual, slope);
+        let step = self.newton_step(y, residual, start * gradient.sqrt().clamp(1e-3, 0.1), scale);
+        self.move_along(value, &step);
         Stand { value, gradient }
     }
 
-    /// Replaces the negative gradient by a direction that goes down; returns the slope along it.
-    fn newton_direction(&mut self, y: &[f64], residual: &mut Vec<f64>, goal: f64, scale: f64) -> f64 {
+    /// The step for a negative gradient. Where the second derivative is negative along a direction, it goes along that to the
+    /// edge of the region: that is the way out of a saddle.
+    fn newton_step(&mut self, y: &[f64], mut residual: Vec<f64>, goal: f64, scale: f64) -> Step {
         const ITERATIONS: usize = 400;
         let rank = self.rank;
-        let gradient = residual.clone();
         let inverse: Vec<f64> = y.iter().map(|y| 1.0 / y.max(0.05 * scale)).collect();
         let rows = residual.chunks_exact(rank).zip(&inverse);
         let mut direction: Vec<f64> = rows.flat_map(|(r, f)| r.iter().map(move |r| r * f)).collect();
         let (mut x, mut image) = (vec![0.0; residual.len()], vec![0.0; residual.len()]);
-        let mut rz = dot(residual, &direction);
-        for iteration in 0..ITERATIONS {
+        let mut rz = dot(&residual, &direction);
+        let (mut decrease, mut length, mut along) = (0.0, 0.0, 0.0);
+        for _ in 0..ITERATIONS {
             self.products += 1;
-            let (mut curvature, mut length) = (0.0, 0.0);
+            let (mut curvature, mut square) = (0.0, 0.0);
             let hessian = Hessian {
                 graph: self.graph,
                 rank,
@@ -235,61 +285,79 @@ impl<'a> Rows<'a> {
                 direction: &direction,
                 image: &mut image,
                 curvature: &mut curvature,
-                length: &mut length,
+                length: &mut square,
             };
             f64::dispatch(Isa::detect(), hessian);
-            if curvature <= 1e-14 * length * scale {
-                // Down without end, to second order: as far as one preconditioned step.
-                if iteration == 0 {
-                    x = direction;
-                }
-                break;
+            // How far along the direction the edge is.
+            let room = (self.radius * self.radius - length).max(0.0);
+            let edge = (-along + (along * along + square * room).sqrt()) / square.max(f64::MIN_POSITIVE);
+            let alpha = rz / curvature;
+            if curvature <= 1e-14 * square * scale || alpha >= edge {
+                x.iter_mut().zip(&direction).for_each(|(x, d)| *x += edge * d);
+                decrease += edge * (rz - 0.5 * edge * curvature);
+                return Step { x, decrease, edge: true };
             }
-            let (mut next, mut square) = (0.0, 0.0);
+            let mut sums = Sums::default();
             let advance = Advance {
                 rank,
-                alpha: rz / curvature,
+                alpha,
                 inverse: &inverse,
                 direction: &direction,
                 image: &image,
                 x: &mut x,
-                residual,
-                next: &mut next,
-                square: &mut square,
+                residual: &mut residual,
+                sums: &mut sums,
             };
             f64::dispatch(Isa::detect(), advance);
-            if square.sqrt() <= goal {
+            decrease += 0.5 * alpha * rz;
+            if sums.square.sqrt() <= goal {
                 break;
             }
-            let beta = next / rz;
-            rz = next;
-            let rows = direction.chunks_exact_mut(rank).zip(residual.chunks_exact(rank)).zip(&inverse);
-            for ((direction, residual), f) in rows {
-                direction.iter_mut().zip(residual).for_each(|(d, r)| *d = f * r + beta * *d);
-            }
+            let beta = sums.next / rz;
+            (rz, length) = (sums.next, sums.length);
+            let turn = Turn {
+                rank,
+                beta,
+                inverse: &inverse,
+                residual: &residual,
+                x: &x,
+                direction: &mut direction,
+                along: &mut along,
+            };
+            f64::dispatch(Isa::detect(), turn);
         }
-        let slope = -dot(&gradient, &x);
-        *residual = x;
-        slope
+        Step { x, decrease, edge: false }
     }
 
-    /// Goes along a direction and back to the spheres, less far if that does not go down.
-    fn move_along(&mut self, value: f64, direction: &[f64], slope: f64) {
-        let mut length = 1.0;
+    /// Goes along a step and back to the spheres, less far if that does not go down, and learns how far to trust.
+    fn move_along(&mut self, value: f64, step: &Step) {
+        let mut share = 1.0;
         for _ in 0..30 {
-            let mut moved: Vec<f64> = self.v.iter().zip(direction).map(|(v, d)| v + length * d).collect();
+            let mut moved: Vec<f64> = self.v.iter().zip(&step.x).map(|(v, d)| v + share * d).collect();
             for row in moved.chunks_exact_mut(self.rank) {
                 crate::matrix::normalise(row);
             }
             let product = self.multiply(&moved);
             let new = 0.5 * dot(&moved, &product);
+            let gained = value - new;
             // Close to the end decreases are lost in rounding.
-            if new <= value + 1e-4 * length * slope + 1e-14 * value.abs() {
+            let lost = 1e-14 * value.abs();
+            if gained >= 0.1 * share * step.decrease - lost {
+                if share < 1.0 || gained < 0.25 * step.decrease - 100.0 * lost {
+                    self.radius = share.min(0.5) * dot(&step.x, &step.x).sqrt();
+                } else if step.edge && gained > 0.5 * step.decrease {
+                    self.radius = (2.0 * self.radius).min(self.widest());
+                }
                 self.v = moved;
                 return;
             }
-            length *= 0.5;
+            share *= 0.5;
         }
+    }
+
+    /// The longest step that is tried: a length of one for each row.
+    fn widest(&self) -> f64 {
+        (self.v.len() as f64 / self.rank as f64).sqrt()
     }
 
     /// Adds columns of small random numbers: a way out of a point that is not the minimum.
@@ -302,5 +370,6 @@ impl<'a> Rows<'a> {
             crate::matrix::normalise(&mut self.v[start..]);
         }
         self.rank = rank;
+        self.radius = FIRST_RADIUS * self.widest();
     }
 }

@@ -69,6 +69,8 @@ pub trait Lanes<T: Real>: Copy {
     /// # Safety
     /// `p` must be writable for a register's numbers.
     unsafe fn store(self, p: *mut T, v: Self::V);
+    /// Asks for the cache line at `p`, which will be needed soon. Any address will do.
+    fn prefetch(self, p: *const T);
     /// `a * b`.
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a * b + c`.
@@ -144,6 +146,8 @@ macro_rules! portable {
                 // SAFETY: the caller's promise.
                 unsafe { p.cast::<Self::V>().write_unaligned(v) }
             }
+            #[inline(always)]
+            fn prefetch(self, _: *const $real) {}
             #[inline(always)]
             fn mul(self, a: Self::V, b: Self::V) -> Self::V {
                 std::array::from_fn(|i| a[i] * b[i])
@@ -247,6 +251,10 @@ mod x86 {
                 #[inline(always)]
                 unsafe fn store(self, p: *mut $real, v: Self::V) {
                     unsafe { $store(p, v) }
+                }
+                #[inline(always)]
+                fn prefetch(self, p: *const $real) {
+                    unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
                 }
                 #[inline(always)]
                 fn mul(self, a: Self::V, b: Self::V) -> Self::V {

@@ -1,18 +1,13 @@
 //! The sweeps over the amplitudes, forward through a circuit and back.
 
-use super::plan::{Pass, Plan};
+use super::pass::{LANE_BITS, Layer, MOST, PASS_BITS, all_tangents, by_count, first, rotate, undo};
+use super::plan::{Pass, Plan, Strip};
 use crate::simulator::Real;
 use crate::simulator::lanes::{Kernel, Lanes};
 use crate::simulator::team::{Barrier, share};
 
-/// Most amplitudes that a pass holds in registers, in units of registers.
-const HELD: usize = 8;
-/// Most bits within a register.
-const LANE_BITS: usize = 4;
-/// Most bits of a pass.
-const PASS_BITS: usize = 3;
-/// Most passes in a block: 2¹² numbers, two bits each.
-const INNER: usize = 6;
+/// Neighbouring columns of a strip that are done together: a chunk has at least so many.
+const WIDE: usize = 2;
 
 /// A sweep through the circuit by one of several threads.
 pub(super) struct Forward<'a, T> {
@@ -57,221 +52,47 @@ impl<T> Backward<'_, T> {
     }
 }
 
-/// What a pass needs to know of the layer, and of the part of the vectors that it goes over.
+/// Where the registers of a strip lie.
 #[derive(Clone, Copy)]
-struct Layer<'a, S: Lanes<T>, T: Real> {
-    simd: S,
-    /// Rotations on the bits within a register: tangents with the sign of each lane.
-    lanes: [S::V; LANE_BITS],
-    /// The code of each register's signs.
-    codes: *const u8,
-    /// The plan, whose codes these are.
+struct Place<'a, T> {
     plan: &'a Plan<T>,
-    signs: *const T,
-    scale: Option<S::V>,
+    strip: &'a Strip,
 }
 
-impl<'a, S: Lanes<T>, T: Real> Layer<'a, S, T> {
+impl<T: Real> Place<'_, T> {
     #[inline(always)]
-    fn new(simd: S, plan: &'a Plan<T>, layer: usize, tangent: &[T], scale: f64) -> Self {
-        let mut lanes = [simd.splat(T::default()); LANE_BITS];
-        for (bit, lane) in lanes.iter_mut().enumerate().take(S::LOG.min(plan.qubits)) {
-            // -t where the bit is 0, t where it is 1.
-            let mut signed = [T::default(); 16];
-            for (at, value) in signed.iter_mut().enumerate() {
-                *value = if (at >> bit) & 1 == 1 { tangent[bit] } else { -tangent[bit] };
-            }
-            // SAFETY: no register has more than 16 lanes.
-            *lane = unsafe { simd.load(signed.as_ptr()) };
-        }
-        let scale = (scale != 1.0).then(|| simd.splat(T::of(scale)));
-        Self { simd, lanes, codes: plan.codes[layer % 2].as_ptr(), plan, signs: plan.signs.as_ptr(), scale }
+    fn register<S: Lanes<T>>(self, register: usize) -> usize {
+        self.plan.place(register << S::LOG) >> S::LOG
     }
 
-    /// The same for a part that starts at this register.
+    /// The columns of a chunk.
     #[inline(always)]
-    fn starting_at(self, register: usize) -> Self {
-        Self { codes: self.codes.wrapping_add(register), ..self }
+    fn columns<S: Lanes<T>>(self) -> usize {
+        (1 << (self.plan.bits - S::LOG - self.strip.count)) / self.plan.chunks()
     }
 
-    /// The controlled-Z gates on a register, and the factor that was put off.
+    /// The first register of a column.
     #[inline(always)]
-    unsafe fn gates(&self, register: usize, v: S::V) -> S::V {
-        // SAFETY: the caller's register is one of the plan's, which have codes, which are those of patterns.
-        let v = unsafe {
-            let code = *self.codes.add(register) as usize;
-            self.simd.xor(v, self.simd.load(self.signs.add(code << S::LOG)))
-        };
-        match self.scale {
-            Some(scale) => self.simd.mul(v, scale),
-            None => v,
-        }
+    fn column<S: Lanes<T>>(self, column: usize) -> usize {
+        self.register::<S>(first(column, self.strip.low - S::LOG, self.strip.count))
+    }
+
+    /// How far the first register of a pass' group is from that of its column, and the distance of its registers: places
+    /// add up, since a strip's bits are above those of blocks.
+    #[inline(always)]
+    fn group<S: Lanes<T>>(self, pass: Pass, group: usize) -> (usize, usize) {
+        let low = self.strip.low - S::LOG;
+        let start = first(group, pass.low - self.strip.low, pass.count) << low;
+        (self.register::<S>(start), self.register::<S>(1 << (pass.low - S::LOG)))
     }
 }
 
-/// Tangents of the bits of a pass; zero for bits beyond the qubits.
+/// Asks for the registers of a group: they lie in many places, more than a processor follows by itself.
 #[inline(always)]
-fn tangents<S: Lanes<T>, T: Real>(simd: S, plan: &Plan<T>, pass: Pass, tangent: &[T]) -> [S::V; PASS_BITS] {
-    std::array::from_fn(|k| {
-        let bit = pass.low + k;
-        simd.splat(if k < pass.count && bit < plan.qubits { tangent[bit] } else { T::default() })
-    })
-}
-
-/// Those of all passes in a block.
-#[inline(always)]
-fn inner_tangents<S: Lanes<T>, T: Real>(
-    simd: S,
-    plan: &Plan<T>,
-    tangent: &[T],
-) -> [[S::V; PASS_BITS]; INNER] {
-    let mut all = [[simd.splat(T::default()); PASS_BITS]; INNER];
-    for (t, &pass) in all.iter_mut().zip(&plan.inner) {
-        *t = tangents(simd, plan, pass, tangent);
-    }
-    all
-}
-
-/// The first register of group `group` of registers that differ in `1 << count` ways at `low`.
-#[inline(always)]
-fn first(group: usize, low: usize, count: usize) -> usize {
-    let below = group & ((1 << low) - 1);
-    ((group - below) << count) | below
-}
-
-/// Rotations on the bits of a pass, on the bits within registers if `LANES`.
-#[inline(always)]
-unsafe fn rotate<S: Lanes<T>, T: Real, const R: usize, const LANES: bool, const GATES: bool>(
-    layer: &Layer<'_, S, T>,
-    tangent: &[S::V; PASS_BITS],
-    psi: *mut T,
-    register: usize,
-    stride: usize,
-) {
-    let simd = layer.simd;
-    let mut v = [simd.splat(T::default()); HELD];
-    // SAFETY: the caller's registers are within the amplitudes.
-    for (i, v) in v.iter_mut().enumerate().take(1 << R) {
-        *v = unsafe { simd.load(psi.add((register + i * stride) << S::LOG)) };
-    }
-    for k in 0..R {
-        for i in 0..1 << R {
-            if (i >> k) & 1 == 0 {
-                let (a, b) = (v[i], v[i | 1 << k]);
-                v[i] = simd.fnma(tangent[k], b, a);
-                v[i | 1 << k] = simd.fma(tangent[k], a, b);
-            }
-        }
-    }
-    for (i, v) in v.iter_mut().enumerate().take(1 << R) {
-        if LANES {
-            macro_rules! lane {
-                ($k:literal) => {
-                    if $k < S::LOG {
-                        *v = simd.fma(layer.lanes[$k], simd.swap::<$k>(*v), *v);
-                    }
-                };
-            }
-            lane!(0);
-            lane!(1);
-            lane!(2);
-            lane!(3);
-        }
-        if GATES {
-            *v = unsafe { layer.gates(register + i * stride, *v) };
-        }
-        unsafe { simd.store(psi.add((register + i * stride) << S::LOG), *v) };
-    }
-}
-
-/// Undoes what [`rotate`] does, on both vectors. Before each rotation is undone, `Σ λ₁ψ₀ - λ₀ψ₁` is added to `sums`.
-#[inline(always)]
-unsafe fn undo<S: Lanes<T>, T: Real, const R: usize, const LANES: bool, const GATES: bool>(
-    layer: &Layer<'_, S, T>,
-    tangent: &[S::V; PASS_BITS],
-    (psi, lambda): (*mut T, *mut T),
-    register: usize,
-    stride: usize,
-    sums: &mut [S::V; PASS_BITS],
-    lane_sums: &mut [S::V; LANE_BITS],
-) {
-    let simd = layer.simd;
-    let zero = simd.splat(T::default());
-    let (mut v, mut w) = ([zero; HELD], [zero; HELD]);
+fn ask<S: Lanes<T>, T: Real, const R: usize>(simd: S, vector: *const T, register: usize, distance: usize) {
     for i in 0..1 << R {
-        let at = register + i * stride;
-        // SAFETY: the caller's registers are within the amplitudes.
-        let (mut a, mut b) =
-            unsafe { (simd.load(psi.add(at << S::LOG)), simd.load(lambda.add(at << S::LOG))) };
-        if GATES {
-            (a, b) = unsafe { (layer.gates(at, a), layer.gates(at, b)) };
-        }
-        if LANES {
-            macro_rules! lane {
-                ($k:literal) => {
-                    if $k < S::LOG {
-                        let turned = simd.swap::<$k>(a);
-                        lane_sums[$k] = simd.fma(b, turned, lane_sums[$k]);
-                        a = simd.fnma(layer.lanes[$k], turned, a);
-                        b = simd.fnma(layer.lanes[$k], simd.swap::<$k>(b), b);
-                    }
-                };
-            }
-            lane!(0);
-            lane!(1);
-            lane!(2);
-            lane!(3);
-        }
-        (v[i], w[i]) = (a, b);
+        simd.prefetch(vector.wrapping_add((register + i * distance) << S::LOG));
     }
-    for k in 0..R {
-        for i in 0..1 << R {
-            if (i >> k) & 1 == 0 {
-                let j = i | 1 << k;
-                let (a, b, c, d) = (v[i], v[j], w[i], w[j]);
-                sums[k] = simd.fma(d, a, sums[k]);
-                sums[k] = simd.fnma(c, b, sums[k]);
-                (v[i], v[j]) = (simd.fma(tangent[k], b, a), simd.fnma(tangent[k], a, b));
-                (w[i], w[j]) = (simd.fma(tangent[k], d, c), simd.fnma(tangent[k], c, d));
-            }
-        }
-    }
-    for i in 0..1 << R {
-        let at = (register + i * stride) << S::LOG;
-        // SAFETY: as above.
-        unsafe {
-            simd.store(psi.add(at), v[i]);
-            simd.store(lambda.add(at), w[i]);
-        }
-    }
-}
-
-/// Runs `$body` with `$R` set to the number of bits of the pass.
-macro_rules! by_count {
-    ($count:expr, $R:ident => $body:expr) => {
-        match $count {
-            1 => {
-                const $R: usize = 1;
-                $body
-            }
-            2 => {
-                const $R: usize = 2;
-                $body
-            }
-            _ => {
-                const $R: usize = 3;
-                $body
-            }
-        }
-    };
-}
-
-/// The first register of a group of a pass over everything, and the distance of its registers.
-#[inline(always)]
-fn far<S: Lanes<T>, T: Real>(plan: &Plan<T>, pass: Pass, group: usize) -> (usize, usize) {
-    let low = pass.low - S::LOG;
-    let place = |register: usize| plan.place(register << S::LOG) >> S::LOG;
-    (place(first(group, low, pass.count)), place(1 << low))
 }
 
 /// Passes over a part of a block, from the highest bits on.
@@ -281,7 +102,7 @@ fn far<S: Lanes<T>, T: Real>(plan: &Plan<T>, pass: Pass, group: usize) -> (usize
 #[inline(always)]
 unsafe fn rotate_part<S: Lanes<T>, T: Real>(
     layer: &Layer<'_, S, T>,
-    tangents: &[[S::V; PASS_BITS]; INNER],
+    tangents: &[[S::V; PASS_BITS]; MOST],
     passes: std::ops::Range<usize>,
     psi: *mut T,
     registers: usize,
@@ -315,17 +136,30 @@ impl<T: Real> Kernel<T> for Forward<'_, T> {
         for layer in 0..plan.layers {
             let tangent = &self.tangent[layer * plan.qubits..(layer + 1) * plan.qubits];
             let here = Layer::new(simd, plan, layer, tangent, self.scale[layer]);
-            for &pass in plan.outer.iter().rev() {
-                let t = tangents(simd, plan, pass, tangent);
-                let groups = (1 << (plan.bits - S::LOG - pass.count)) / plan.chunks();
-                by_count!(pass.count, R => for group in chunks.start * groups..chunks.end * groups {
-                    let (register, distance) = far::<S, T>(plan, pass, group);
-                    // SAFETY: groups of different chunks have no register in common, and all are within the vector.
-                    unsafe { rotate::<S, T, R, false, false>(&here, &t, self.psi, register, distance) };
-                });
+            for strip in plan.strips.iter().rev() {
+                let place = Place { plan, strip };
+                let all = all_tangents(simd, plan, &strip.passes, tangent);
+                let columns = place.columns::<S>();
+                for column in (chunks.start * columns..chunks.end * columns).step_by(WIDE) {
+                    let (here_at, next) = (place.column::<S>(column), place.column::<S>(column + WIDE));
+                    for (at, (&pass, t)) in strip.passes.iter().zip(&all).enumerate().rev() {
+                        by_count!(pass.count, R => for group in 0..1 << (strip.count - R) {
+                            let (start, distance) = place.group::<S>(pass, group);
+                            for beside in 0..WIDE {
+                                if at + 1 == strip.passes.len() {
+                                    ask::<S, T, R>(simd, self.psi, next + start + beside, distance);
+                                }
+                                let register = here_at + start + beside;
+                                // SAFETY: columns of different chunks have no register in common, and all are within the
+                                // vector.
+                                unsafe { rotate::<S, T, R, false, false>(&here, t, self.psi, register, distance) };
+                            }
+                        });
+                    }
+                }
                 self.barrier.wait();
             }
-            let t = inner_tangents(simd, plan, tangent);
+            let t = all_tangents(simd, plan, &plan.inner, tangent);
             for block in blocks.clone() {
                 let here = here.starting_at(block * plan.registers());
                 // SAFETY: the block is this thread's and within the vector.
@@ -337,7 +171,7 @@ impl<T: Real> Kernel<T> for Forward<'_, T> {
                     }
                 }
             }
-            if !plan.outer.is_empty() {
+            if !plan.strips.is_empty() {
                 self.barrier.wait();
             }
         }
@@ -346,7 +180,7 @@ impl<T: Real> Kernel<T> for Forward<'_, T> {
 
 /// Sums of the passes in a block, and of the bits within a register.
 struct Sums<V> {
-    passes: [[V; PASS_BITS]; INNER],
+    passes: [[V; PASS_BITS]; MOST],
     lanes: [V; LANE_BITS],
 }
 
@@ -357,7 +191,7 @@ struct Sums<V> {
 #[inline(always)]
 unsafe fn undo_part<S: Lanes<T>, T: Real>(
     layer: &Layer<'_, S, T>,
-    tangents: &[[S::V; PASS_BITS]; INNER],
+    tangents: &[[S::V; PASS_BITS]; MOST],
     passes: std::ops::Range<usize>,
     both: (*mut T, *mut T),
     registers: usize,
@@ -419,9 +253,9 @@ impl<T: Real> Kernel<T> for Backward<'_, T> {
         for layer in (0..plan.layers).rev() {
             let tangent = &self.tangent[layer * plan.qubits..(layer + 1) * plan.qubits];
             let here = Layer::new(simd, plan, layer, tangent, self.scale[layer]);
-            let t = inner_tangents(simd, plan, tangent);
+            let t = all_tangents(simd, plan, &plan.inner, tangent);
             for chunk in chunks.clone() {
-                let mut sums = Sums { passes: [[zero; PASS_BITS]; INNER], lanes: [zero; LANE_BITS] };
+                let mut sums = Sums { passes: [[zero; PASS_BITS]; MOST], lanes: [zero; LANE_BITS] };
                 for block in chunk * plan.blocks()..(chunk + 1) * plan.blocks() {
                     let here = here.starting_at(block * plan.registers());
                     let place = plan.place(block << plan.block);
@@ -448,28 +282,45 @@ impl<T: Real> Kernel<T> for Backward<'_, T> {
                     }
                 }
             }
-            for &pass in &plan.outer {
+            for strip in &plan.strips {
                 self.barrier.wait();
-                let t = tangents(simd, plan, pass, tangent);
-                let groups = (1 << (plan.bits - S::LOG - pass.count)) / plan.chunks();
+                let place = Place { plan, strip };
+                let all = all_tangents(simd, plan, &strip.passes, tangent);
+                let columns = place.columns::<S>();
                 for chunk in chunks.clone() {
-                    let (mut sums, mut unused) = ([zero; PASS_BITS], [zero; LANE_BITS]);
-                    by_count!(pass.count, R => for group in chunk * groups..(chunk + 1) * groups {
-                        let (register, distance) = far::<S, T>(plan, pass, group);
-                        // SAFETY: groups of different chunks have no register in common.
-                        unsafe {
-                            undo::<S, T, R, false, false>(
-                                &here, &t, both, register, distance, &mut sums, &mut unused,
-                            );
+                    let (mut sums, mut unused) = ([[zero; PASS_BITS]; MOST], [zero; LANE_BITS]);
+                    for column in (chunk * columns..(chunk + 1) * columns).step_by(WIDE) {
+                        let (here_at, next) = (place.column::<S>(column), place.column::<S>(column + WIDE));
+                        for (at, (&pass, t)) in strip.passes.iter().zip(&all).enumerate() {
+                            let mut sum = sums[at];
+                            by_count!(pass.count, R => for group in 0..1 << (strip.count - R) {
+                                let (start, distance) = place.group::<S>(pass, group);
+                                for beside in 0..WIDE {
+                                    if at == 0 {
+                                        ask::<S, T, R>(simd, self.psi, next + start + beside, distance);
+                                        ask::<S, T, R>(simd, self.lambda, next + start + beside, distance);
+                                    }
+                                    let register = here_at + start + beside;
+                                    // SAFETY: columns of different chunks have no register in common.
+                                    unsafe {
+                                        undo::<S, T, R, false, false>(
+                                            &here, t, both, register, distance, &mut sum, &mut unused,
+                                        );
+                                    }
+                                }
+                            });
+                            sums[at] = sum;
                         }
-                    });
-                    for (k, &sum) in sums.iter().enumerate().take(pass.count) {
-                        // SAFETY: the chunk is this thread's.
-                        unsafe { self.keep(simd, chunk, layer, pass.low + k, sum) };
+                    }
+                    for (pass, sum) in strip.passes.iter().zip(&sums) {
+                        for (k, &sum) in sum.iter().enumerate().take(pass.count) {
+                            // SAFETY: the chunk is this thread's.
+                            unsafe { self.keep(simd, chunk, layer, pass.low + k, sum) };
+                        }
                     }
                 }
             }
-            if !plan.outer.is_empty() {
+            if !plan.strips.is_empty() {
                 self.barrier.wait();
             }
         }

@@ -2,6 +2,7 @@
 //! neighbours. Their amplitudes are real, and everything about them is known before the angles are.
 
 mod kernel;
+mod pass;
 mod plan;
 mod rotation;
 #[cfg(test)]

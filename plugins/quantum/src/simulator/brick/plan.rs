@@ -5,7 +5,14 @@ use crate::simulator::lanes::width;
 use crate::simulator::{Isa, Real};
 
 /// Bytes of a vector that stay in the first-level cache together with those of another one.
-const BLOCK_BYTES: usize = 16 << 10;
+const NEAR_BYTES: usize = 16 << 10;
+
+/// Bits of an index into a block, where vectors are longer than that.
+const BLOCK: usize = 9;
+
+/// Bits that a strip takes at most: as many registers of both vectors, two of each block at a time, fill half of the
+/// first-level cache.
+const STRIP: usize = 6;
 
 /// Bytes between blocks.
 const GAP_BYTES: usize = 64;
@@ -22,8 +29,20 @@ pub(super) struct Pass {
     pub(super) count: usize,
 }
 
+/// Passes over everything, done together for a few registers of each block at a time: those stay in the first-level cache
+/// meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Strip {
+    /// The lowest bit.
+    pub(super) low: usize,
+    /// Bits of all passes.
+    pub(super) count: usize,
+    /// The passes, from the lowest bits on.
+    pub(super) passes: Vec<Pass>,
+}
+
 /// The order of work in each layer. Bits below `block` are done block by block in the first-level cache, first of all
-/// those within a register together with `passes[0]`; the others by passes over everything.
+/// those within a register together with `passes[0]`; the others strip by strip.
 pub(super) struct Plan<T> {
     /// Bits of an index: those of the qubits, and more where a register or a block needs them.
     pub(super) bits: usize,
@@ -37,8 +56,8 @@ pub(super) struct Plan<T> {
     /// How many of them are done part by part in a block, and the bits of an index into a part: while a vector's block
     /// fills half of the cache, what comes between two passes over all of it would drive it out.
     pub(super) near: (usize, usize),
-    /// Passes over everything, from the lowest bits on.
-    pub(super) outer: Vec<Pass>,
+    /// The passes over everything, from the lowest bits on.
+    pub(super) strips: Vec<Strip>,
     /// The order of bits when a layer is undone.
     pub(super) order: Vec<usize>,
     /// For even and odd layers, by register: which of `signs` the controlled-Z gates give its amplitudes.
@@ -54,17 +73,34 @@ impl<T: Real> Plan<T> {
         let n = ansatz.qubits;
         // A register and one pass over it, at least; qubits that are not there stay in |0⟩.
         let bits = n.max(log + 1);
-        let block = bits.min((BLOCK_BYTES / size_of::<T>()).ilog2() as usize);
+        // Vectors that stay in the cache are one block.
+        let near = (NEAR_BYTES / size_of::<T>()).ilog2() as usize;
+        let block = if bits <= near { bits } else { BLOCK };
         let passes = |from: usize, to: usize| -> Vec<Pass> {
             let count = (to - from).div_ceil(radix);
             // As even as can be: two passes over two bits each rather than over three and one.
             let start = |k: usize| from + (to - from) * k / count.max(1);
             (0..count).map(|k| Pass { low: start(k), count: start(k + 1) - start(k) }).collect()
         };
-        let (inner, outer) = (passes(log, block), passes(block, bits));
+        let inner = passes(log, block);
+        let mut strips: Vec<Strip> = Vec::new();
+        for pass in passes(block, bits) {
+            match strips.last_mut().filter(|strip| strip.count + pass.count <= STRIP) {
+                Some(strip) => {
+                    strip.count += pass.count;
+                    strip.passes.push(pass);
+                }
+                None => strips.push(Strip { low: pass.low, count: pass.count, passes: vec![pass] }),
+            }
+        }
         let near = inner.get(2).map_or((inner.len(), block), |pass| (2, pass.low));
         let order = (0..log)
-            .chain(inner.iter().chain(&outer).flat_map(|pass| pass.low..pass.low + pass.count))
+            .chain(
+                inner
+                    .iter()
+                    .chain(strips.iter().flat_map(|strip| &strip.passes))
+                    .flat_map(|pass| pass.low..pass.low + pass.count),
+            )
             .filter(|&bit| bit < n)
             .collect();
         let (codes, signs) = patterns(ansatz, bits, 1 << log);
@@ -75,7 +111,7 @@ impl<T: Real> Plan<T> {
             block,
             inner,
             near,
-            outer,
+            strips,
             order,
             codes,
             signs,
@@ -98,8 +134,8 @@ impl<T: Real> Plan<T> {
         (1 << self.block) / self.lanes
     }
 
-    /// Where an amplitude lies. Blocks are a cache line apart, since a pass over everything takes amplitudes from up to
-    /// eight blocks of both vectors: without the gap all of them would fall into the same few places of the cache.
+    /// Where an amplitude lies. Blocks are a cache line apart, since a strip takes amplitudes from up to 64 blocks of both
+    /// vectors: without the gap all of them would fall into the same few places of the cache.
     pub(super) fn place(&self, index: usize) -> usize {
         index + (index >> self.block) * (GAP_BYTES / size_of::<T>())
     }
