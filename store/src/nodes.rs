@@ -1,7 +1,5 @@
 //! The nodes of a run.
 
-use std::collections::HashMap;
-
 use crate::rows::{Blob, input_record, node_record, output_record};
 use crate::{NodeKey, NodeRecord, Result, Store};
 
@@ -19,15 +17,18 @@ impl Store {
              LEFT JOIN computations c ON c.key = n.key
              WHERE runs.name = ? ORDER BY n.position",
         )?;
-        let rows = query.query_map([run], |row| Ok((node_record(row)?, row.get::<_, Option<i64>>(21)?)))?;
-        let (mut nodes, computations): (Vec<NodeRecord>, Vec<Option<i64>>) =
-            rows.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
-        let mut of: HashMap<i64, Vec<usize>> = HashMap::with_capacity(nodes.len());
-        for (place, computation) in computations.into_iter().enumerate() {
-            if let Some(computation) = computation {
-                of.entry(computation).or_default().push(place);
-            }
+        let (mut nodes, mut of): (Vec<NodeRecord>, Vec<(i64, usize)>) = (Vec::new(), Vec::new());
+        for row in query.query_map([run], |row| Ok((node_record(row)?, row.get::<_, Option<i64>>(21)?)))? {
+            let (node, computation) = row?;
+            of.extend(computation.map(|id| (id, nodes.len())));
+            nodes.push(node);
         }
+        of.sort_unstable();
+        // Several nodes may share a computation.
+        let places = |computation: i64| {
+            let first = of.partition_point(|(id, _)| *id < computation);
+            of[first..].iter().take_while(move |(id, _)| *id == computation).map(|(_, place)| *place)
+        };
         let mut inputs = self.db.prepare_cached(
             "SELECT name, item, digest, origin, computation FROM inputs
              WHERE computation BETWEEN ? AND ? ORDER BY computation, port, item",
@@ -36,17 +37,17 @@ impl Store {
             "SELECT port, kind, digest, bytes, computation FROM outputs
              WHERE computation BETWEEN ? AND ? ORDER BY computation, port",
         )?;
-        for span in spans(of.keys().copied()) {
+        for span in spans(of.iter().map(|(id, _)| *id)) {
             for row in inputs.query_map(span, |row| Ok((row.get(4)?, input_record(row)?)))? {
                 let (computation, input): (i64, _) = row?;
-                for place in of.get(&computation).into_iter().flatten() {
-                    nodes[*place].inputs.push(input.clone());
+                for place in places(computation) {
+                    nodes[place].inputs.push(input.clone());
                 }
             }
             for row in outputs.query_map(span, |row| Ok((row.get(4)?, output_record(row)?)))? {
                 let (computation, output): (i64, _) = row?;
-                for place in of.get(&computation).into_iter().flatten() {
-                    nodes[*place].outputs.push(output.clone());
+                for place in places(computation) {
+                    nodes[place].outputs.push(output.clone());
                 }
             }
         }
@@ -77,12 +78,10 @@ impl Store {
     }
 }
 
-/// Spans that hold these numbers and few others: what one run has computed has numbers side by side, and a question
-/// for a span costs less than one for each.
+/// Spans that hold these rising numbers and few others: what one run has computed has numbers side by side, and a
+/// question for a span costs less than one for each.
 fn spans(numbers: impl Iterator<Item = i64>) -> Vec<[i64; 2]> {
     const GAP: i64 = 8;
-    let mut numbers: Vec<i64> = numbers.collect();
-    numbers.sort_unstable();
     let mut spans: Vec<[i64; 2]> = Vec::new();
     for number in numbers {
         match spans.last_mut() {
@@ -99,7 +98,7 @@ mod tests {
 
     #[test]
     fn numbers_close_to_each_other_are_asked_for_together() {
-        assert_eq!(spans([12, 3, 1, 2, 30].into_iter()), [[1, 3], [12, 12], [30, 30]]);
+        assert_eq!(spans([1, 2, 2, 3, 12, 30].into_iter()), [[1, 3], [12, 12], [30, 30]]);
         assert_eq!(spans([1, 9, 18].into_iter()), [[1, 9], [18, 18]]);
         assert_eq!(spans(std::iter::empty()), Vec::<[i64; 2]>::new());
     }
