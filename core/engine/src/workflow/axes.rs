@@ -370,15 +370,15 @@ impl Reader<'_> {
     /// The values of an axis that is crossed with others: each once.
     fn values(&mut self, axis: &Entry) -> Option<Vec<Rc<AxisValue>>> {
         let values = self.list(axis)?;
-        let mut seen: HashMap<&str, Span> = HashMap::new();
-        for (value, span) in &values {
+        let mut seen: HashMap<&str, usize> = HashMap::new();
+        for (number, (value, span)) in values.iter().enumerate() {
             // Two values may read alike in names, and two that have no short form be the same.
-            for text in HashSet::from([value.label.as_str(), value.id.as_str()]) {
-                if let Some(first) = seen.insert(text, *span) {
+            for text in [value.label.as_str(), value.id.as_str()] {
+                if let Some(first) = seen.insert(text, number).filter(|first| *first != number) {
                     let name = &axis.key;
                     self.problems.push(
                         Diagnostic::at(*span, format!("`{}` is on the axis `{name}` twice", value.label))
-                            .also(first, "the first time"),
+                            .also(values[first].1, "the first time"),
                     );
                     return None;
                 }
