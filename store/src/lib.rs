@@ -61,8 +61,8 @@ pub use lock::{Kept, RunLock};
 pub use reach::Keep;
 pub use record::{
     Computation, Content, Hit, InputRecord, LogRecord, Machine, NewArtifact, NewComputation, NewNode,
-    NodeKey, NodeRecord, NodeState, OutputRecord, Producer, Recipe, RunEnd, RunRecord, RunStart, RunStatus,
-    Series, Shorter, Usage,
+    NodeKey, NodeOutline, NodeRecord, NodeState, OutputRecord, Producer, Recipe, RunEnd, RunRecord, RunStart,
+    RunStatus, Series, Shorter, Usage,
 };
 pub use schema::FORMAT;
 pub use sizes::{Part, Sizes, StageSize};

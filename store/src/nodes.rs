@@ -1,7 +1,9 @@
 //! The nodes of a run.
 
-use crate::rows::{Blob, input_record, node_record, output_record};
-use crate::{NodeKey, NodeRecord, Result, Store};
+use rusqlite::params;
+
+use crate::rows::{Blob, input_record, node_outline, node_record, output_record};
+use crate::{NodeKey, NodeOutline, NodeRecord, Result, Store};
 
 impl Store {
     /// The nodes of a run, in the order of the graph, with what they read and what came out.
@@ -9,16 +11,35 @@ impl Store {
     /// # Errors
     /// When the index cannot be read.
     pub fn nodes(&self, run: &str) -> Result<Vec<NodeRecord>> {
+        self.nodes_between(run, [0, i64::MAX])
+    }
+
+    /// The nodes of a run at these places of the graph, which rise; as [`Store::nodes`].
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn nodes_at(&self, run: &str, positions: &[usize]) -> Result<Vec<NodeRecord>> {
+        let mut nodes = Vec::with_capacity(positions.len());
+        for span in spans(positions.iter().map(|at| i64::try_from(*at).unwrap_or(i64::MAX))) {
+            nodes.extend(self.nodes_between(run, span)?);
+        }
+        nodes.retain(|node| positions.binary_search(&node.position).is_ok());
+        Ok(nodes)
+    }
+
+    fn nodes_between(&self, run: &str, [first, last]: [i64; 2]) -> Result<Vec<NodeRecord>> {
         let mut query = self.db.prepare_cached(
             "SELECT n.position, n.name, n.stage, n.operation, r.version, r.params, r.seed, n.key, n.state, n.cached,
              n.reason, n.error, n.attempts, n.started, n.finished, n.cpu_s, n.wall_s, n.peak_rss,
              c.cpu_s, c.wall_s, c.peak_rss, c.id
              FROM nodes n JOIN runs ON runs.id = n.run LEFT JOIN recipes r ON r.id = n.recipe
              LEFT JOIN computations c ON c.key = n.key
-             WHERE runs.name = ? ORDER BY n.position",
+             WHERE runs.name = ? AND n.position BETWEEN ? AND ? ORDER BY n.position",
         )?;
         let (mut nodes, mut of): (Vec<NodeRecord>, Vec<(i64, usize)>) = (Vec::new(), Vec::new());
-        for row in query.query_map([run], |row| Ok((node_record(row)?, row.get::<_, Option<i64>>(21)?)))? {
+        for row in query.query_map(params![run, first, last], |row| {
+            Ok((node_record(row)?, row.get::<_, Option<i64>>(21)?))
+        })? {
             let (node, computation) = row?;
             of.extend(computation.map(|id| (id, nodes.len())));
             nodes.push(node);
@@ -52,6 +73,21 @@ impl Store {
             }
         }
         Ok(nodes)
+    }
+
+    /// The nodes of a run, in the order of the graph, as far as they take little memory: how each ended, when, and
+    /// what it cost.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn node_outlines(&self, run: &str) -> Result<Vec<NodeOutline>> {
+        let mut query = self.db.prepare_cached(
+            "SELECT n.position, n.name, n.stage, n.state, n.cached, n.error, n.started, n.cpu_s, n.wall_s, n.peak_rss,
+             c.cpu_s, c.wall_s, c.peak_rss, (SELECT SUM(bytes) FROM outputs WHERE computation = c.id)
+             FROM nodes n JOIN runs ON runs.id = n.run LEFT JOIN computations c ON c.key = n.key
+             WHERE runs.name = ? ORDER BY n.position",
+        )?;
+        Ok(query.query_map([run], node_outline)?.collect::<Result<_, _>>()?)
     }
 
     /// The names of a run's computations, node by node: all that is needed to compare with.

@@ -341,6 +341,31 @@ pub struct NodeRecord {
     pub outputs: Vec<OutputRecord>,
 }
 
+/// A recorded node of a run in short: how it ended, when, and what it cost.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeOutline {
+    /// Its place in the graph.
+    pub position: usize,
+    /// Its name.
+    pub name: String,
+    /// Its stage.
+    pub stage: String,
+    /// How it ended.
+    pub state: NodeState,
+    /// Whether the result was there already.
+    pub cached: bool,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// When it began, in seconds since 1970.
+    pub started: f64,
+    /// What it cost in this run; nothing if cached.
+    pub usage: Usage,
+    /// What the computation cost when it was done: in this run, or in an earlier one if cached.
+    pub cost: Option<Usage>,
+    /// The size of its outputs.
+    pub bytes: u64,
+}
+
 /// What a key leads to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hit {

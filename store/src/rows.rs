@@ -5,7 +5,8 @@ use rusqlite::Row;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 
 use crate::{
-    InputRecord, Machine, NodeRecord, OutputRecord, Producer, Recipe, RunRecord, RunStart, RunStatus, Usage,
+    InputRecord, Machine, NodeOutline, NodeRecord, OutputRecord, Producer, Recipe, RunRecord, RunStart,
+    RunStatus, Usage,
 };
 
 /// A digest as the index holds it.
@@ -84,12 +85,33 @@ pub(crate) fn run_record(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
     })
 }
 
+/// What a computation cost, from three columns; none where there is no computation.
+fn cost(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Usage>> {
+    row.get::<_, Option<f64>>(first)?.map(|_| usage(row, first)).transpose()
+}
+
+fn usage(row: &Row<'_>, first: usize) -> rusqlite::Result<Usage> {
+    let (cpu_s, wall_s) = (row.get(first)?, row.get(first + 1)?);
+    Ok(Usage { cpu_s, wall_s, peak_rss: unsigned(row, first + 2)? })
+}
+
+pub(crate) fn node_outline(row: &Row<'_>) -> rusqlite::Result<NodeOutline> {
+    Ok(NodeOutline {
+        position: row.get(0)?,
+        name: row.get(1)?,
+        stage: row.get(2)?,
+        state: row.get::<_, Word<_>>(3)?.0,
+        cached: row.get(4)?,
+        error: row.get(5)?,
+        started: row.get(6)?,
+        usage: usage(row, 7)?,
+        cost: cost(row, 10)?,
+        bytes: row.get::<_, Option<i64>>(13)?.unwrap_or(0).cast_unsigned(),
+    })
+}
+
 pub(crate) fn node_record(row: &Row<'_>) -> rusqlite::Result<NodeRecord> {
     let params: Option<String> = row.get(5)?;
-    let cost = match row.get::<_, Option<f64>>(18)? {
-        Some(cpu_s) => Some(Usage { cpu_s, wall_s: row.get(19)?, peak_rss: unsigned(row, 20)? }),
-        None => None,
-    };
     Ok(NodeRecord {
         position: row.get(0)?,
         name: row.get(1)?,
@@ -109,7 +131,7 @@ pub(crate) fn node_record(row: &Row<'_>) -> rusqlite::Result<NodeRecord> {
         cpu_s: row.get(15)?,
         wall_s: row.get(16)?,
         peak_rss: unsigned(row, 17)?,
-        cost,
+        cost: cost(row, 18)?,
         inputs: Vec::new(),
         outputs: Vec::new(),
     })

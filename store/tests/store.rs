@@ -222,6 +222,18 @@ fn records_come_back_as_they_went_in() {
     assert_eq!(nodes[0].outputs[0].digest, digest);
     assert_eq!(nodes[0].inputs[0].from, "a.x");
     assert_eq!(nodes[1].error.as_deref(), Some("why"));
+    assert_eq!(store.nodes_at("r1", &[1]).unwrap(), nodes[1..]);
+    assert_eq!(store.nodes_at("r1", &[0, 1, 7]).unwrap(), nodes);
+    let outlines = store.node_outlines("r1").unwrap();
+    for (outline, node) in outlines.iter().zip(&nodes) {
+        let size = node.outputs.iter().map(|output| output.bytes).sum();
+        assert_eq!((&outline.name, outline.state, outline.bytes), (&node.name, node.state, size));
+        assert_eq!(
+            (outline.usage.wall_s, outline.cost, &outline.error),
+            (node.wall_s, node.cost, &node.error)
+        );
+    }
+    assert_eq!(outlines.len(), 2);
     let series = store.series("r1", "n0").unwrap();
     assert_eq!(series[0].1[0], (1, 0.5));
     assert!(series[0].1[1].1.is_nan());

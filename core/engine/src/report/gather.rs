@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use flow_store::{NodeRecord, NodeState, RunStatus, Store};
+use flow_store::{NodeOutline, NodeRecord, NodeState, OutputRecord, RunStatus, Store};
 
-use super::{ArtifactInput, NodeInput, ReportInput, StageInput, State, Status};
+use super::nodes::{listed, of_stages};
+use super::{ArtifactInput, NodeInput, Origin, ReportInput, StageInput, State, Status};
 use crate::graph::Graph;
 
 /// Collects what the report of a run shows. `path` is the file to write later.
@@ -31,24 +32,10 @@ pub fn gather(store: &Store, run: &str, graph: &Graph, path: PathBuf) -> flow_st
     edges.dedup();
     let started = record.as_ref().map_or(0.0, |record| record.start.started);
     let (mut series, mut warnings) = (store.all_series(run)?, store.all_warnings(run)?);
-    let records = store.nodes(run)?;
-    let mut nodes = Vec::with_capacity(records.len());
-    let mut artifacts = Vec::new();
+    let (mut nodes, mut positions) = (Vec::new(), Vec::new());
     let mut failed = 0;
-    for node in records {
+    for node in store.node_outlines(run)? {
         let Some(&stage) = stages.get(node.stage.as_str()) else { continue };
-        for (at, (wanted, port)) in graph.report.iter().enumerate() {
-            let output = node.outputs.iter().find(|output| *wanted == node.stage && *port == output.port);
-            if let Some(output) = output.filter(|_| node.state == NodeState::Succeeded) {
-                let path = store.artifact_path(&output.digest).unwrap_or_default();
-                let (name, kind) = (node.name.clone(), output.kind);
-                let artifact =
-                    ArtifactInput { node: name, stage: node.stage.clone(), port: port.clone(), kind, path };
-                artifacts.push((at, artifact));
-            }
-        }
-        let series = series.remove(&node.name).unwrap_or_default();
-        let warnings = warnings.remove(&node.name).unwrap_or_default();
         let log = match node.state {
             NodeState::Failed if failed < LOGS => {
                 failed += 1;
@@ -56,12 +43,12 @@ pub fn gather(store: &Store, run: &str, graph: &Graph, path: PathBuf) -> flow_st
             }
             _ => Vec::new(),
         };
-        let mut input = node_input(node, stage, started, series, warnings);
-        input.log = log;
-        nodes.push(input);
+        let series = series.remove(&node.name).unwrap_or_default();
+        let warnings = warnings.remove(&node.name).unwrap_or_default();
+        positions.push(node.position);
+        nodes.push(NodeInput { series, warnings, log, ..node_input(node, stage, started) });
     }
-    // In the order of the list; within an entry, in the order of the graph.
-    artifacts.sort_by_key(|(at, _)| *at);
+    let artifacts = details(store, run, graph, &positions, &mut nodes)?;
     let last = nodes.iter().map(|node| node.started_s + node.wall_s).fold(0.0, f64::max);
     let mut input = ReportInput {
         path,
@@ -81,7 +68,7 @@ pub fn gather(store: &Store, run: &str, graph: &Graph, path: PathBuf) -> flow_st
             .collect(),
         edges,
         nodes,
-        artifacts: artifacts.into_iter().map(|(_, artifact)| artifact).collect(),
+        artifacts,
     };
     if let Some(record) = record {
         input.status = match record.status {
@@ -118,18 +105,55 @@ fn last_lines(store: &Store, run: &str, node: &str) -> flow_store::Result<Vec<St
     Ok(last.into_iter().map(|record| record.message).collect())
 }
 
-fn node_input(
-    node: NodeRecord,
-    stage: usize,
-    started: f64,
-    series: Vec<(String, Vec<(u64, f64)>)>,
-    warnings: Vec<String>,
-) -> NodeInput {
+/// Asks where the results of the listed nodes come from, and for the artifacts to show. There may be a great many nodes
+/// of which the page shows only how they ended, so the others are not asked for.
+fn details(
+    store: &Store,
+    run: &str,
+    graph: &Graph,
+    positions: &[usize],
+    nodes: &mut [NodeInput],
+) -> flow_store::Result<Vec<ArtifactInput>> {
+    let in_report = |stage: &str| graph.report.iter().any(|(wanted, _)| wanted == stage);
+    let mut asked: Vec<usize> = of_stages(nodes, graph.stages.len())
+        .into_iter()
+        .zip(&graph.stages)
+        .flat_map(|(of_stage, stage)| if in_report(&stage.name) { of_stage } else { listed(nodes, of_stage) })
+        .collect();
+    asked.sort_unstable();
+    let asked_for: Vec<usize> = asked.iter().map(|&at| positions[at]).collect();
+    let mut artifacts = Vec::new();
+    for (record, at) in store.nodes_at(run, &asked_for)?.into_iter().zip(asked) {
+        for (place, (stage, port)) in graph.report.iter().enumerate() {
+            let output = record.outputs.iter().find(|output| *stage == record.stage && *port == output.port);
+            if let Some(output) = output.filter(|_| record.state == NodeState::Succeeded) {
+                artifacts.push((place, artifact(store, &record, output)));
+            }
+        }
+        nodes[at].origin = Some(origin(record));
+    }
+    // In the order of the list; within an entry, in the order of the graph.
+    artifacts.sort_by_key(|(place, _)| *place);
+    Ok(artifacts.into_iter().map(|(_, artifact)| artifact).collect())
+}
+
+fn artifact(store: &Store, node: &NodeRecord, output: &OutputRecord) -> ArtifactInput {
+    ArtifactInput {
+        node: node.name.clone(),
+        stage: node.stage.clone(),
+        operation: (node.operation.clone(), node.version),
+        key: node.key,
+        port: output.port.clone(),
+        kind: output.kind,
+        digest: output.digest,
+        path: store.artifact_path(&output.digest).unwrap_or_default(),
+    }
+}
+
+fn node_input(node: NodeOutline, stage: usize, started: f64) -> NodeInput {
     NodeInput {
         name: node.name,
         stage,
-        operation: (node.operation, node.version),
-        key: node.key,
         state: match node.state {
             NodeState::Succeeded if node.cached => State::Cached,
             NodeState::Succeeded => State::Executed,
@@ -137,19 +161,28 @@ fn node_input(
             NodeState::Skipped => State::Skipped,
             NodeState::Cancelled => State::Cancelled,
         },
-        reason: node.reason,
         error: node.error,
-        warnings,
+        warnings: Vec::new(),
         log: Vec::new(),
         started_s: (node.started - started).max(0.0),
-        wall_s: node.wall_s,
-        cpu_s: node.cpu_s,
-        peak_rss: node.peak_rss,
+        wall_s: node.usage.wall_s,
+        cpu_s: node.usage.cpu_s,
+        peak_rss: node.usage.peak_rss,
         cost: node.cost.filter(|_| node.cached).map(|cost| (cost.wall_s, cost.cpu_s)),
+        bytes: node.bytes,
+        series: Vec::new(),
+        origin: None,
+    }
+}
+
+fn origin(node: NodeRecord) -> Origin {
+    Origin {
+        operation: (node.operation, node.version),
+        key: node.key,
+        reason: node.reason,
         seed: node.seed,
         params: node.params,
         inputs: node.inputs.into_iter().map(|input| (input.port, input.from, input.digest)).collect(),
         outputs: node.outputs.into_iter().map(|o| (o.port, o.kind, o.digest, o.bytes)).collect(),
-        series,
     }
 }

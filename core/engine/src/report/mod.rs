@@ -97,14 +97,8 @@ pub struct NodeInput {
     pub name: String,
     /// Its stage: an index into [`ReportInput::stages`].
     pub stage: usize,
-    /// Its operation, and the operation's declared version.
-    pub operation: (String, u32),
-    /// The name of its computation.
-    pub key: Option<Digest>,
     /// How it ended.
     pub state: State,
-    /// Why it ran, or did not.
-    pub reason: String,
     /// Why it failed.
     pub error: Option<String>,
     /// Its warnings.
@@ -122,6 +116,23 @@ pub struct NodeInput {
     /// What the computation cost when it was done, for nodes whose result was there already: wall and CPU
     /// seconds.
     pub cost: Option<(f64, f64)>,
+    /// The size of its outputs.
+    pub bytes: u64,
+    /// Its series: names, steps and values.
+    pub series: Vec<(String, Vec<(u64, f64)>)>,
+    /// Where its results come from; for nodes that the page does not list, none.
+    pub origin: Option<Origin>,
+}
+
+/// Where the results of a node come from.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// Its operation, and the operation's declared version.
+    pub operation: (String, u32),
+    /// The name of its computation.
+    pub key: Option<Digest>,
+    /// Why it ran, or did not.
+    pub reason: String,
     /// The seed.
     pub seed: u64,
     /// The parameters.
@@ -130,8 +141,6 @@ pub struct NodeInput {
     pub inputs: Vec<(String, String, Digest)>,
     /// What came out: port, kind, digest, bytes.
     pub outputs: Vec<(String, Kind, Digest, u64)>,
-    /// Its series: names, steps and values.
-    pub series: Vec<(String, Vec<(u64, f64)>)>,
 }
 
 /// An artifact to show.
@@ -141,10 +150,16 @@ pub struct ArtifactInput {
     pub node: String,
     /// Its stage.
     pub stage: String,
+    /// The node's operation, and the operation's declared version.
+    pub operation: (String, u32),
+    /// The name of the node's computation.
+    pub key: Option<Digest>,
     /// The output port.
     pub port: String,
     /// Its storage form.
     pub kind: Kind,
+    /// What it is.
+    pub digest: Digest,
     /// Where it lies.
     pub path: PathBuf,
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use flow_figure::escape;
 use serde_json::Value;
 
-use super::{NodeInput, ReportInput, State};
+use super::{NodeInput, Origin, ReportInput, State};
 use crate::human::{bytes, duration};
 
 /// Of stages with more nodes, only those are listed that failed or took longest.
@@ -18,33 +18,48 @@ pub(super) fn table(input: &ReportInput) -> String {
          <th class=\"n\">wall</th><th class=\"n\">CPU</th><th class=\"n\">memory</th><th class=\"n\">output</th>\
          </tr></thead>",
     );
-    // Nodes that became known while the run went on stand behind all others.
-    let mut of_stages: Vec<Vec<&NodeInput>> = vec![Vec::new(); input.stages.len()];
-    for node in &input.nodes {
-        of_stages[node.stage].push(node);
-    }
-    for (stage, (info, nodes)) in input.stages.iter().zip(&of_stages).enumerate() {
-        let mut listed = nodes.clone();
-        if nodes.len() > LISTED {
-            listed.sort_by(|a, b| a.state.cmp(&b.state).then(b.wall_s.total_cmp(&a.wall_s)));
-            listed.truncate(LISTED);
-        }
+    for (stage, (info, nodes)) in
+        input.stages.iter().zip(of_stages(&input.nodes, input.stages.len())).enumerate()
+    {
         // Writing to a string cannot fail, here and below.
         let _ = write!(html, "<tbody id=\"stage-{stage}\">");
-        if nodes.len() > 1 {
-            group(&mut html, &info.name, nodes, listed.len());
+        let all: Vec<&NodeInput> = nodes.iter().map(|&at| &input.nodes[at]).collect();
+        let listed = listed(&input.nodes, nodes);
+        if all.len() > 1 {
+            group(&mut html, &info.name, &all, listed.len());
         }
-        listed.iter().for_each(|node| line(&mut html, node));
+        listed.iter().for_each(|&at| line(&mut html, &input.nodes[at]));
         html.push_str("</tbody>");
     }
     html + "</table>"
+}
+
+/// The places of the nodes of each stage. Those that became known while the run went on stand behind all others.
+pub(super) fn of_stages(nodes: &[NodeInput], stages: usize) -> Vec<Vec<usize>> {
+    let mut of_stages = vec![Vec::new(); stages];
+    for (at, node) in nodes.iter().enumerate() {
+        of_stages[node.stage].push(at);
+    }
+    of_stages
+}
+
+/// Those of a stage's nodes that the page lists.
+pub(super) fn listed(nodes: &[NodeInput], mut of_stage: Vec<usize>) -> Vec<usize> {
+    if of_stage.len() > LISTED {
+        of_stage.sort_by(|&a, &b| {
+            let (a, b) = (&nodes[a], &nodes[b]);
+            a.state.cmp(&b.state).then(b.wall_s.total_cmp(&a.wall_s))
+        });
+        of_stage.truncate(LISTED);
+    }
+    of_stage
 }
 
 fn group(html: &mut String, stage: &str, nodes: &[&NodeInput], listed: usize) {
     let wall: f64 = nodes.iter().map(|node| node.wall_s).sum();
     let cpu: f64 = nodes.iter().map(|node| node.cpu_s).sum();
     let memory = nodes.iter().map(|node| node.peak_rss).max().unwrap_or(0);
-    let size: u64 = nodes.iter().flat_map(|node| &node.outputs).map(|output| output.3).sum();
+    let size: u64 = nodes.iter().map(|node| node.bytes).sum();
     let states: Vec<String> =
         [State::Executed, State::Cached, State::Failed, State::Skipped, State::Cancelled]
             .into_iter()
@@ -69,7 +84,6 @@ fn group(html: &mut String, stage: &str, nodes: &[&NodeInput], listed: usize) {
 }
 
 fn line(html: &mut String, node: &NodeInput) {
-    let size: u64 = node.outputs.iter().map(|output| output.3).sum();
     let (wall, cpu) = match node.cost {
         // What it cost when it was computed, so that the table tells where the time went also when all is cached.
         Some((wall, cpu)) => (format!("<i>{}</i>", duration(wall)), format!("<i>{}</i>", duration(cpu))),
@@ -83,8 +97,8 @@ fn line(html: &mut String, node: &NodeInput) {
         "<tr><td><details><summary>{}</summary>{}</details></td>\
          <td><span class=\"pill {state}\">{state}</span></td><td class=\"why\">{}</td>",
         escape(&node.name),
-        provenance(node),
-        escape(&node.reason),
+        node.origin.as_ref().map_or_else(String::new, |origin| provenance(origin, node.error.as_deref())),
+        escape(node.origin.as_ref().map_or("", |origin| &origin.reason)),
         state = node.state.name(),
     )
     .and_then(|()| {
@@ -95,8 +109,8 @@ fn line(html: &mut String, node: &NodeInput) {
             sort(cpu_s),
             sort(node.peak_rss as f64),
             memory_text(node.peak_rss),
-            sort(size as f64),
-            if node.outputs.is_empty() { String::new() } else { bytes(size) },
+            sort(node.bytes as f64),
+            if node.bytes == 0 { String::new() } else { bytes(node.bytes) },
         )
     });
 }
@@ -106,13 +120,13 @@ fn memory_text(peak: u64) -> String {
 }
 
 /// Where a node's results come from: operation, parameters, inputs, outputs, key.
-pub(super) fn provenance(node: &NodeInput) -> String {
+pub(super) fn provenance(node: &Origin, error: Option<&str>) -> String {
     let mut html = String::from("<dl>");
     let mut item = |name: &str, value: &str| {
         let _ = write!(html, "<dt>{name}</dt><dd>{value}</dd>");
     };
     item("operation", &format!("<code>{}</code> version {}", escape(&node.operation.0), node.operation.1));
-    if let Some(error) = &node.error {
+    if let Some(error) = error {
         item("error", &format!("<pre class=\"error\">{}</pre>", escape(error)));
     }
     if node.params.as_object().is_some_and(|params| !params.is_empty()) {

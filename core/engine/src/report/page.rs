@@ -177,20 +177,16 @@ fn provenance(input: &ReportInput) -> String {
              <th>operation</th><th>digest</th><th>key</th></tr></thead><tbody>",
         );
         for artifact in &input.artifacts {
-            let Some(node) = input.nodes.iter().find(|node| node.name == artifact.node) else { continue };
-            let output = node.outputs.iter().find(|output| output.0 == artifact.port);
-            let short = |digest: Option<Digest>| {
-                digest.map_or_else(String::new, |d| format!("<code title=\"{d}\">{}</code>", d.short()))
-            };
+            let short = |d: Digest| format!("<code title=\"{d}\">{}</code>", d.short());
             let _ = write!(
                 html,
                 "<tr><td>{}.{}</td><td><code>{}</code> version {}</td><td>{}</td><td>{}</td></tr>",
                 escape(&artifact.node),
                 escape(&artifact.port),
-                escape(&node.operation.0),
-                node.operation.1,
-                short(output.map(|output| output.2)),
-                short(node.key),
+                escape(&artifact.operation.0),
+                artifact.operation.1,
+                short(artifact.digest),
+                artifact.key.map_or_else(String::new, short),
             );
         }
         html.push_str("</tbody></table></div>");

@@ -19,10 +19,7 @@ pub(super) fn node(name: &str, stage: usize, state: State, at: f64, wall: f64) -
     NodeInput {
         name: name.into(),
         stage,
-        operation: ("demo/count".into(), 3),
-        key: Some(Digest::of(name.as_bytes())),
         state,
-        reason: "never computed before".into(),
         error: None,
         warnings: Vec::new(),
         log: Vec::new(),
@@ -31,11 +28,17 @@ pub(super) fn node(name: &str, stage: usize, state: State, at: f64, wall: f64) -
         cpu_s: wall * 1.8,
         peak_rss: 250_000_000,
         cost: None,
-        seed: 7,
-        params: json!({ "epochs": 40, "model": { "kind": "fno" } }),
-        inputs: vec![("data".into(), "make.data".into(), Digest::of(b"in"))],
-        outputs: vec![("model".into(), Kind::Model, Digest::of(b"out"), 4_200_000)],
+        bytes: 4_200_000,
         series: Vec::new(),
+        origin: Some(Origin {
+            operation: ("demo/count".into(), 3),
+            key: Some(Digest::of(name.as_bytes())),
+            reason: "never computed before".into(),
+            seed: 7,
+            params: json!({ "epochs": 40, "model": { "kind": "fno" } }),
+            inputs: vec![("data".into(), "make.data".into(), Digest::of(b"in"))],
+            outputs: vec![("model".into(), Kind::Model, Digest::of(b"out"), 4_200_000)],
+        }),
     }
 }
 
@@ -129,8 +132,11 @@ fn artifacts_are_shown_by_kind() {
     let artifact = |node: &str, port: &str, kind, name: &str| ArtifactInput {
         node: node.into(),
         stage: node.split('[').next().unwrap().into(),
+        operation: ("demo/count".into(), 3),
+        key: Some(Digest::of(b"key")),
         port: port.into(),
         kind,
+        digest: Digest::of(b"out"),
         path: path(name),
     };
     input.artifacts = vec![
@@ -172,24 +178,28 @@ fn nothing_from_outside_becomes_markup() {
     input.stages[1] = StageInput { name: HOSTILE.into(), operation: HOSTILE.into() };
     let node = &mut input.nodes[1];
     node.name = HOSTILE.into();
-    node.operation.0 = HOSTILE.into();
-    node.reason = HOSTILE.into();
     node.error = Some(HOSTILE.into());
     node.warnings = vec![HOSTILE.into()];
     node.log = vec![HOSTILE.into()];
-    node.params = json!({ HOSTILE: HOSTILE });
-    node.inputs[0].0 = HOSTILE.into();
-    node.inputs[0].1 = HOSTILE.into();
-    node.outputs[0].0 = HOSTILE.into();
     node.series[0].0 = HOSTILE.into();
+    let origin = node.origin.as_mut().unwrap();
+    origin.operation.0 = HOSTILE.into();
+    origin.reason = HOSTILE.into();
+    origin.params = json!({ HOSTILE: HOSTILE });
+    origin.inputs[0].0 = HOSTILE.into();
+    origin.inputs[0].1 = HOSTILE.into();
+    origin.outputs[0].0 = HOSTILE.into();
     let metrics = folder.path().join("metrics");
     let value: Value = json!({ HOSTILE: HOSTILE, "list": [{ HOSTILE: HOSTILE }] });
     fs::write(&metrics, value.to_string()).unwrap();
     let artifact = |kind| ArtifactInput {
         node: HOSTILE.into(),
         stage: HOSTILE.into(),
+        operation: (HOSTILE.into(), 3),
+        key: Some(Digest::of(b"key")),
         port: HOSTILE.into(),
         kind,
+        digest: Digest::of(b"out"),
         path: metrics.clone(),
     };
     input.artifacts = vec![artifact(Kind::Metrics), artifact(Kind::File), artifact(Kind::Table)];
