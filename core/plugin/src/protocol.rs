@@ -14,6 +14,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -46,7 +47,7 @@ pub enum Request {
         inputs: Vec<Port>,
     },
     /// Runs one node.
-    Run(Box<Job>),
+    Run(Arc<Job>),
     /// Asks a running node to save a checkpoint and stop.
     Cancel {
         /// The node's number.
@@ -96,11 +97,15 @@ pub struct InputArtifact {
     /// Its content digest.
     pub digest: Digest,
     /// The matrix coordinates of the node that made it.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    pub coordinates: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "none")]
+    pub coordinates: Arc<Map<String, Value>>,
     /// What making it cost. Given to operations that measure, and to no other: it is not part of the key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Usage>,
+}
+
+fn none(coordinates: &Map<String, Value>) -> bool {
+    coordinates.is_empty()
 }
 
 /// What a worker says to the engine.

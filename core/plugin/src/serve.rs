@@ -82,7 +82,7 @@ fn serve_until(
                 let stop = Stop::default();
                 current = Some((job.id, stop.clone()));
                 // The runner ends only when `jobs` is dropped, so the channel is open.
-                let _ = jobs.send((*job, stop));
+                let _ = jobs.send((Arc::unwrap_or_clone(job), stop));
             }
             Request::Cancel { id } => {
                 if let Some((_, stop)) = current.as_ref().filter(|(running, _)| *running == id) {

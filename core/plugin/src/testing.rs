@@ -78,7 +78,7 @@ impl Trial {
             path: path.into(),
             kind,
             digest: Digest::of(b""),
-            coordinates: Map::new(),
+            coordinates: Arc::default(),
             cost: None,
         });
         self

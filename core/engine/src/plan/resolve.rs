@@ -47,7 +47,7 @@ impl Input {
 
     /// What the worker is told of it: where it lies, and for operations that measure what it cost.
     pub(crate) fn told(&self, path: PathBuf, cost: Option<Usage>) -> InputArtifact {
-        let coordinates = self.coordinates.as_deref().cloned().unwrap_or_default();
+        let coordinates = self.coordinates.clone().unwrap_or_default();
         InputArtifact { path, kind: self.kind, digest: self.digest, coordinates, cost }
     }
 

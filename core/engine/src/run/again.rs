@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use flow_plugin::protocol::Job;
 use flow_store::{Hit, Store};
@@ -87,7 +88,7 @@ pub(super) fn task(graph: &Graph, catalog: &Catalog, candidate: &Candidate, job:
     let node = graph.node(candidate.id);
     Task {
         node: candidate.id,
-        job,
+        job: Arc::new(job),
         program: catalog.program_of(&node.operation).cloned(),
         // They were looked at when the result was made.
         arrivals: Vec::new(),

@@ -42,7 +42,7 @@ const STDERR_SHOWN: usize = 20;
 /// A unit of work.
 pub(super) struct Task {
     pub(super) node: NodeId,
-    pub(super) job: Job,
+    pub(super) job: Arc<Job>,
     /// What serves its operation, if that is not the engine's own program.
     pub(super) program: Option<Arc<Program>>,
     /// What is given to inputs that declare something about it.
@@ -217,7 +217,7 @@ impl Unit<'_> {
     /// use.
     async fn converse(&mut self, worker: &mut Worker) -> Result<End, (Broken, Option<Asked>)> {
         let id = self.task.job.id;
-        let request = Request::Run(Box::new(self.task.job.clone()));
+        let request = Request::Run(Arc::clone(&self.task.job));
         worker.send(&request).await.map_err(|broken| (broken, None))?;
         let mut asked = None;
         let mut timeout = self.task.timeout.map(|timeout| Instant::now() + timeout);

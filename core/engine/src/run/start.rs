@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use flow_plugin::protocol::{self, InputArtifact, Job, Spent};
 use flow_store::NodeState;
@@ -80,7 +81,7 @@ impl Dispatcher<'_> {
         self.open += 1;
         self.executor.start(Task {
             node: id,
-            job,
+            job: Arc::new(job),
             program: self.parts.catalog.program_of(&node.operation).cloned(),
             arrivals,
             outputs: node.outputs.clone(),

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use flow_plugin::protocol::{Reply, Request};
@@ -347,7 +348,7 @@ impl Trier<'_> {
             }
         };
         if checkpoints.is_some() {
-            task.job.checkpoints = None;
+            Arc::make_mut(&mut task.job).checkpoints = None;
         }
         again::discard(&task.job);
         self.interrupted |= matches!(attempt.end, End::Interrupted);
@@ -362,7 +363,7 @@ impl Trier<'_> {
         blow: Blow,
         attempt: &mut Attempt,
     ) -> Result<End, Broken> {
-        worker.send(&Request::Run(Box::new(task.job.clone()))).await?;
+        worker.send(&Request::Run(Arc::clone(&task.job))).await?;
         let now = Instant::now();
         let mut limit = now + 10 * wall + PATIENCE;
         let middle = if wall.as_secs_f64() < SHORT { now } else { now + wall / 2 };

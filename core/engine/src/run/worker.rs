@@ -182,7 +182,10 @@ impl Worker {
         self.out.clear();
         serde_json::to_writer(&mut self.out, request).map_err(|error| Broken::Talk(error.to_string()))?;
         self.out.push(b'\n');
-        match self.stdin.write_all(&self.out).await {
+        let written = self.stdin.write_all(&self.out).await;
+        // Few requests have thousands of inputs.
+        self.out.shrink_to(1 << 16);
+        match written {
             Ok(()) => Ok(()),
             Err(_) => Err(self.ended().await),
         }
