@@ -51,6 +51,20 @@ fn an_output_that_something_else_gave_before_is_shown_with_its_own_origin() {
 }
 
 #[test]
+fn a_workflow_is_called_by_its_name_or_by_its_file() {
+    let project = project();
+    fs::create_dir(project.path("sub")).unwrap();
+    project.write("sub/other.yaml", "flow: 1\nname: waves\nstages:\n  one: { uses: demo/wave }\n");
+    assert!(project.flow(&["run", "sub/other.yaml", "--store", ".flow"]).status.success());
+    for name in ["waves", "other", "other.yaml", "sub/other.yaml", "./sub/other.yaml"] {
+        let shown = out(&project.flow(&["show", name, "one"]));
+        assert!(shown.contains("demo/wave"), "{name}: {shown}");
+    }
+    let unknown = err(&project.flow(&["show", "another.yaml", "one"]));
+    assert!(unknown.contains("no workflow") && unknown.contains("waves"), "{unknown}");
+}
+
+#[test]
 fn an_output_is_shown_with_its_statistics_and_its_origin() {
     let project = project();
     let shown = out(&project.flow(&["show", "w", "wave[amplitude=2.0].wave"]));

@@ -1,7 +1,6 @@
 //! `flow diff`.
 
 use std::io::{self, Write};
-use std::path::Path;
 use std::process::ExitCode;
 
 use flow_engine::diff::{self, NodeDiff, Presence, RunDiff, Side};
@@ -61,17 +60,13 @@ fn named(store: &Store, word: &str) -> Result<RunRecord, Failure> {
 }
 
 fn last_two(store: &Store, word: &str) -> Result<(RunRecord, RunRecord), Failure> {
-    let stem = Path::new(word).file_stem().and_then(|stem| stem.to_str()).unwrap_or(word);
-    for name in [word, stem] {
-        let recent = store.recent_runs(name, 2).map_err(Failure::store)?;
-        match recent.as_slice() {
-            [new, old] => return Ok((named(store, old)?, named(store, new)?)),
-            [_] => {
-                return Err(Failure::request(format_args!("`{name}` has been run only once"))
-                    .hint("there is nothing to compare with; name two runs of other workflows"));
-            }
-            _ => {}
-        }
+    if let Some(name) = reference::workflow_named(store, word)? {
+        let recent = store.recent_runs(&name, 2).map_err(Failure::store)?;
+        let [new, old] = recent.as_slice() else {
+            return Err(Failure::request(format_args!("`{name}` has been run only once"))
+                .hint("there is nothing to compare with; name two runs of other workflows"));
+        };
+        return Ok((named(store, old)?, named(store, new)?));
     }
     if store.run(word).map_err(Failure::store)?.is_some() {
         return Err(Failure::request(format_args!("run {word} is to be compared with another one"))

@@ -78,7 +78,8 @@ fn human(out: &mut impl Write, workflow: &str, plan: &plan::Plan) -> std::io::Re
     let certain: f64 = seconds(plan, true);
     write!(out, "{workflow}: {run} to run")?;
     if certain > 0.0 {
-        write!(out, " (about {} of computing)", duration(certain))?;
+        let about = if certain < 0.001 { "" } else { "about " };
+        write!(out, " ({about}{} of computing)", duration(certain))?;
     }
     if perhaps > 0 {
         write!(out, ", {perhaps} perhaps")?;

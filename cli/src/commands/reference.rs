@@ -4,6 +4,7 @@
 //! looked up in that run, or in the run that is named instead of a workflow. Where the latest run of a workflow was
 //! about a part of it only, a node that it leaves out is that of the latest run which has a result of it.
 
+use std::fs;
 use std::path::Path;
 
 use flow_artifact::Digest;
@@ -122,17 +123,27 @@ pub(crate) fn run_named(store: &Store, word: &str) -> Result<Option<RunRecord>, 
     if let Some(run) = store.run(word).map_err(Failure::store)? {
         return Ok(Some(run));
     }
-    // A workflow is called by its name or by its file.
-    let name = Path::new(word).file_stem().and_then(|stem| stem.to_str()).unwrap_or(word);
-    for name in [word, name] {
-        if let Some(run) = store.latest_run(name).map_err(Failure::store)? {
-            return Ok(Some(run));
-        }
-        if let Some(latest) = store.recent_runs(name, 1).map_err(Failure::store)?.first() {
-            return store.run(latest).map_err(Failure::store);
-        }
+    let Some(name) = workflow_named(store, word)? else { return Ok(None) };
+    if let Some(run) = store.latest_run(&name).map_err(Failure::store)? {
+        return Ok(Some(run));
     }
-    Ok(None)
+    match store.recent_runs(&name, 1).map_err(Failure::store)?.first() {
+        Some(latest) => store.run(latest).map_err(Failure::store),
+        None => Ok(None),
+    }
+}
+
+/// The name of the workflow that is called so: by its name, or by its file, with or without the ending.
+pub(crate) fn workflow_named(store: &Store, word: &str) -> Result<Option<String>, Failure> {
+    if !store.recent_runs(word, 1).map_err(Failure::store)?.is_empty() {
+        return Ok(Some(word.to_owned()));
+    }
+    let there = fs::canonicalize(word).ok();
+    let run = store.runs().map_err(Failure::store)?.into_iter().find(|run| {
+        let file = Path::new(&run.start.file);
+        file.ends_with(word) || there.as_deref() == Some(file) || file.file_stem() == Some(word.as_ref())
+    });
+    Ok(run.map(|run| run.start.workflow))
 }
 
 fn workflows(store: &Store) -> Result<Vec<String>, Failure> {
