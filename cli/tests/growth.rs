@@ -266,9 +266,7 @@ fn names_that_mean_nothing_are_found_before_anything_runs() {
     with: { to: 1 }
 "#,
     );
-    let output = project.flow(&["plan", "w.yaml"]);
-    assert_eq!(output.status.code(), Some(2));
-    let said = text(&output.stderr);
+    let said = project.refused(&["plan", "w.yaml"]);
     for (place, expected, help) in [
         ("w.yaml:12:21", "this stage has no axis `prat`", "did you mean `part`?"),
         ("w.yaml:13:16", "`matrix` has no `sise`", "did you mean `size`?"),

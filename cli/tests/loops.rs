@@ -368,9 +368,7 @@ report: [learn.carry.data]
 #[test]
 fn names_in_the_condition_of_a_loop_are_checked_before_it_runs() {
     let project = project(&LOOP.replace("params.target", "params.traget"));
-    let output = project.flow(&["run", "w.yaml"]);
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{said}");
+    let said = project.refused(&["run", "w.yaml"]);
     assert!(said.contains("`params` has no `traget`") && said.contains("did you mean `target`?"), "{said}");
     assert!(said.contains("w.yaml:11:42"), "{said}");
 }

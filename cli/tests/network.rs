@@ -31,9 +31,7 @@ fn the_second_run_is_told_plainly_and_the_first_goes_on() {
     assert!(warning["message"].as_str().unwrap().contains("runs use it one at a time"), "{warning}");
     first.until_progress("slow[n=60]", 5);
 
-    let second = project.flow(&["run", "w.yaml"]);
-    let said = text(&second.stderr);
-    assert_eq!(second.status.code(), Some(2), "{said}");
+    let said = project.refused(&["run", "w.yaml"]);
     let owner = format!("run {} on ", started["run"].as_str().unwrap());
     assert!(said.contains(&owner) && said.contains("where runs go one at a time"), "{said}");
     assert!(said.contains("help: wait for the other run"), "{said}");

@@ -112,9 +112,8 @@ fn what_cannot_be_verified_is_said() {
         (&["--sample", "0%"][..], "expected a part such as 5%"),
         (&["--sample", "0"][..], "expected a part such as 5%"),
     ] {
-        let output = project.flow(&[&["verify", "w.yaml"], args].concat());
-        assert_eq!(output.status.code(), Some(2));
-        assert!(text(&output.stderr).contains(expected), "{}", text(&output.stderr));
+        let said = project.refused(&[&["verify", "w.yaml"], args].concat());
+        assert!(said.contains(expected), "{said}");
     }
     let new = Project::new(STAGES);
     assert_eq!(new.flow(&["verify", "w.yaml"]).status.code(), Some(2));

@@ -68,7 +68,7 @@ impl Project {
     /// What is said of a request that is refused.
     pub(crate) fn refused(&self, args: &[&str]) -> String {
         let output = self.flow(args);
-        assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", text(&output.stdout));
         text(&output.stderr)
     }
 
