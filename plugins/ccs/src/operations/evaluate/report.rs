@@ -117,7 +117,9 @@ fn log(rows: &[Row], context: &Context) {
     let names = ["S R2", "MPE", "MPE>0", "S relL2", "radius", "mass", "stray", "dP MRE", "dP relL2", "peak"];
     context.note(format!("{:<28}{}", "", names.map(|name| format!("{name:>9}")).concat()));
     for row in rows {
-        let values: String = row.values.iter().map(|value| format!("{value:>9.4}")).collect();
+        // Errors of networks that have learnt nothing may be large.
+        let cell = |value: &f64| format!("{value:>9.*}", if value.abs() < 100.0 { 4 } else { 1 });
+        let values: String = row.values.iter().map(cell).collect();
         context.note(format!("{:<28}{values}", row.name));
     }
 }
