@@ -221,12 +221,14 @@ fn nodes_that_become_known_later_follow_the_selection() {
   cell:  { uses: demo/grep, matrix: { part: { from: split.parts } }, inputs: { text: matrix.part }, with: { contains: a } }
   all:   { uses: demo/join, inputs: { parts: [cell.text] } }
   other: { uses: demo/text, with: { text: x } }
+  after: { uses: demo/grep, matrix: { part: { from: split.parts } }, inputs: { text: matrix.part }, with: { contains: b }, needs: other }
 "#,
     );
     let names =
         |more: &[&str]| -> Vec<String> { project.plan(more).into_iter().map(|node| node.0).collect() };
     assert_eq!(names(&["--until", "cell"]), ["split", "cell"]);
     assert_eq!(names(&["--until", "split"]), ["split"]);
+    assert_eq!(names(&["--until", "after"]), ["split", "other", "after"]);
     assert!(project.refused(&["run", "w.yaml", "--only", "cell"]).contains("`split` is needed"));
     assert_eq!(project.run(&["--until", "cell"]).executed(), ["cell[part=a]", "cell[part=b]", "split"]);
     assert_eq!(project.run(&["--only", "all"]).executed(), ["all"]);
@@ -234,7 +236,8 @@ fn nodes_that_become_known_later_follow_the_selection() {
         project.run(&["--until", "cell", "--force", "cell"]).executed(),
         ["cell[part=a]", "cell[part=b]"]
     );
-    assert_eq!(project.run(&["--frozen", "cell"]).executed(), ["other"]);
+    assert_eq!(project.run(&["--until", "after"]).executed(), ["after[part=a]", "after[part=b]", "other"]);
+    assert_eq!(project.run(&["--frozen", "cell"]).counts(), [0, 7, 0, 0]);
 }
 
 #[test]

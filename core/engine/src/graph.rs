@@ -95,6 +95,8 @@ pub struct Stage {
     pub off: Vec<(String, String)>,
     /// The stages that must end before all of its nodes are known; nothing if they are.
     pub unknown: Vec<String>,
+    /// The stages that `needs:` names.
+    pub needs: Vec<String>,
 }
 
 /// Why one node comes before another.

@@ -166,9 +166,10 @@ impl Graph {
                 if stage.unknown.is_empty() || !kept.unknown.insert(stage.name.clone()) {
                     continue;
                 }
-                // What decides about its nodes, and what they will read as far as that is known.
-                let deciding = self.stages.iter().filter(|other| stage.unknown.contains(&other.name));
-                for other in deciding {
+                // What decides about its nodes, what they wait for, and what they will read as far as that is known.
+                let before =
+                    |other: &&Stage| [&stage.unknown, &stage.needs].iter().any(|s| s.contains(&other.name));
+                for other in self.stages.iter().filter(before) {
                     nodes.extend(other.nodes.iter().copied().map(NodeId));
                     stages.push(other);
                 }

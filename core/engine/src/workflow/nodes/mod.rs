@@ -147,6 +147,11 @@ pub(super) fn build(
                 false => (starts[number]..starts[number] + expanded[number].cells.len()).collect(),
             },
             unknown: expanded[number].unknown.names(),
+            needs: stage
+                .needs
+                .iter()
+                .filter_map(|word| Some(file.stages[linked.stage(&word.text)?].name.text.clone()))
+                .collect(),
             off: expanded[number]
                 .off
                 .iter()
