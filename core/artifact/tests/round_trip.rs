@@ -171,7 +171,7 @@ proptest! {
         }
         for (at, found) in import.arrays().iter().enumerate() {
             let mut all = Values::none(found.variable.dtype);
-            import.read(&[at], &mut |_, piece| { all = piece; Ok(()) }).unwrap();
+            import.read(&[at], &mut |_, piece| { all = piece.take(); Ok(()) }).unwrap();
             writer.write_values(&found.variable, &all).unwrap();
         }
         writer.finish().unwrap();

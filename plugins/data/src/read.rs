@@ -1,5 +1,6 @@
 //! Reading files of other programs, and checking them against what they should be.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -86,13 +87,8 @@ pub fn read(
     let mut bytes = 0;
     let read = import.read(&once, &mut |at, values| {
         bytes += (values.len() * values.dtype().size()) as u64;
-        let mut values = Some(values);
-        let last = places.iter().rposition(|place| *place == at);
         for (number, plan) in plans.iter().enumerate().filter(|(number, _)| places[*number] == at) {
-            // What is read under one name only is not copied.
-            let own = if Some(number) == last { values.take() } else { values.clone() };
-            let Some(own) = own else { continue };
-            let step = plan.convert(own, done[number]).and_then(|values| {
+            let step = plan.convert(values, done[number]).and_then(|values| {
                 done[number] += values.len();
                 columns.push(number, &values)?;
                 progress(bytes, total)
@@ -252,22 +248,26 @@ fn units(
 }
 
 impl Plan {
-    /// Some values of the file as those of the dataset. `before` are so many values.
-    fn convert(&self, values: Values, before: usize) -> Result<Values> {
+    /// Some values of the file as those of the dataset: themselves, if they are the same. `before` are so many values.
+    fn convert<'a>(&self, values: &'a Values, before: usize) -> Result<Cow<'a, Values>> {
         let values = match (&self.conversion, values) {
-            (None, values) => values,
+            (None, values) => Cow::Borrowed(values),
             (Some((from, to)), Values::F32(v)) => {
-                Values::F32(v.into_iter().map(|v| from.convert(f64::from(v), to) as f32).collect())
+                Cow::Owned(Values::F32(v.iter().map(|v| from.convert(f64::from(*v), to) as f32).collect()))
             }
             (Some((from, to)), other) => {
-                Values::F64(other.doubles().into_iter().map(|v| from.convert(v, to)).collect())
+                Cow::Owned(Values::F64(other.doubles().into_iter().map(|v| from.convert(v, to)).collect()))
             }
         };
         self.check(&values, before)?;
         let (name, dtype) = (&self.wanted.from, self.variable.dtype);
-        values.cast(dtype).map_err(|value| {
+        if values.dtype() == dtype {
+            return Ok(values);
+        }
+        let cast = values.into_owned().cast(dtype).map_err(|value| {
             Error::data(format!("variable `{name}` has the value {value}, which {dtype} does not hold"))
-        })
+        })?;
+        Ok(Cow::Owned(cast))
     }
 
     fn check(&self, values: &Values, before: usize) -> Result<()> {

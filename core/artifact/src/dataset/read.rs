@@ -201,7 +201,14 @@ fn read_at(path: &Path, skip: usize, bytes: &mut [u8]) -> std::io::Result<()> {
 
 /// Turns little-endian elements into big-endian ones, or back.
 pub(super) fn swap_bytes<T: Element>(values: &mut [T]) {
-    for element in bytemuck::cast_slice_mut::<T, u8>(values).chunks_exact_mut(T::DTYPE.size()) {
-        element.reverse();
+    fn swap<const N: usize>(bytes: &mut [u8]) {
+        bytes.as_chunks_mut::<N>().0.iter_mut().for_each(|element| element.reverse());
+    }
+    let bytes = bytemuck::cast_slice_mut(values);
+    match T::DTYPE.size() {
+        4 => swap::<4>(bytes),
+        8 => swap::<8>(bytes),
+        // Of one byte.
+        _ => {}
     }
 }

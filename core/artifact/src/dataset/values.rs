@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::read::swap_bytes;
 use super::{DType, Dataset, DatasetWriter, Element, Stream, Variable};
 use crate::Result;
 
@@ -56,6 +57,38 @@ impl Values {
             DType::F32 => Self::F32(Vec::new()),
             DType::F64 => Self::F64(Vec::new()),
         }
+    }
+
+    /// These values, and none left here.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        let none = Self::none(self.dtype());
+        std::mem::replace(self, none)
+    }
+
+    /// Removes all; the memory stays.
+    pub(crate) fn clear(&mut self) {
+        each!(self, v => v.clear());
+    }
+
+    /// So many bytes of values, as they are in memory. What they are before has no meaning.
+    pub(crate) fn bytes_mut(&mut self, bytes: usize) -> &mut [u8] {
+        fn of<T: Element>(values: &mut Vec<T>, bytes: usize) -> &mut [u8] {
+            let count = bytes / size_of::<T>();
+            if values.capacity() == 0 {
+                // Asked for as zeros, which the system need not write.
+                *values = vec![T::zeroed(); count];
+            } else {
+                values.resize(count, T::zeroed());
+            }
+            bytemuck::cast_slice_mut(values)
+        }
+        each!(self, v => of(v, bytes))
+    }
+
+    /// Turns the bytes of each value around.
+    pub(crate) fn swap_bytes(&mut self) {
+        each!(self, v => swap_bytes(v));
     }
 
     /// Their type.

@@ -9,6 +9,7 @@ use std::io::Read;
 use std::path::Path;
 
 use blake3::Hasher;
+use rayon::prelude::*;
 
 use super::Digest;
 use crate::dataset::Dataset;
@@ -209,18 +210,30 @@ fn feed(file: &mut File, mut bytes: u64, hashers: &mut [&mut Hasher]) -> std::io
     const BLOCK: usize = 2 << 20;
     /// Below this, handing work to other threads costs more than it saves.
     const PARALLEL: usize = 256 << 10;
-    let mut block = vec![0; usize::try_from(bytes).unwrap_or(BLOCK).min(BLOCK)];
-    while bytes > 0 {
-        let now = usize::try_from(bytes).unwrap_or(BLOCK).min(BLOCK);
-        file.read_exact(&mut block[..now])?;
+    let length = |left: &mut u64| {
+        let now = usize::try_from(*left).unwrap_or(BLOCK).min(BLOCK);
+        *left -= now as u64;
+        now
+    };
+    let now = length(&mut bytes);
+    let mut block = vec![0; now];
+    file.read_exact(&mut block)?;
+    if now < PARALLEL {
         for hasher in hashers.iter_mut() {
-            if now >= PARALLEL {
-                hasher.update_rayon(&block[..now]);
-            } else {
-                hasher.update(&block[..now]);
-            }
+            hasher.update(&block);
         }
-        bytes -= now as u64;
+        return Ok(());
+    }
+    // While a block is hashed, the next one is read.
+    let mut next = vec![0; bytes.min(BLOCK as u64) as usize];
+    while !block.is_empty() {
+        next.resize(length(&mut bytes), 0);
+        let hash = |hasher: &mut &mut Hasher| {
+            hasher.update_rayon(&block);
+        };
+        let (read, ()) = rayon::join(|| file.read_exact(&mut next), || hashers.par_iter_mut().for_each(hash));
+        read?;
+        std::mem::swap(&mut block, &mut next);
     }
     Ok(())
 }

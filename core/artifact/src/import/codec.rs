@@ -43,8 +43,8 @@ pub(super) fn unpack(codec: Codec, bytes: &[u8], limit: usize) -> io::Result<Vec
             within(length, limit)?;
             snap::raw::Decoder::new().decompress_vec(bytes).map_err(io::Error::other)
         }
-        Codec::Zlib => all(flate2::read::ZlibDecoder::new(bytes), limit),
-        Codec::Zstd => all(zstd::stream::read::Decoder::with_buffer(bytes)?, limit),
+        Codec::Zlib => zlib(bytes, limit),
+        Codec::Zstd => zstd(bytes, limit),
     }
 }
 
@@ -64,16 +64,29 @@ pub(super) fn lz4(block: &[u8], length: usize, limit: usize) -> io::Result<Vec<u
 /// Sorts bytes back into elements. What is left over at the end was never sorted.
 pub(super) fn unshuffle(bytes: &[u8], size: usize) -> Vec<u8> {
     let count = bytes.len().checked_div(size).unwrap_or(0);
-    if size < 2 || count < 2 {
-        return bytes.to_vec();
-    }
     let mut out = bytes.to_vec();
-    for (place, plane) in bytes[..count * size].chunks_exact(count).enumerate() {
-        for (element, byte) in out[place..].iter_mut().step_by(size).zip(plane) {
-            *element = *byte;
+    match size {
+        _ if count < 2 => {}
+        2 => interleave::<2>(bytes, count, &mut out),
+        4 => interleave::<4>(bytes, count, &mut out),
+        8 => interleave::<8>(bytes, count, &mut out),
+        _ => {
+            for (place, plane) in bytes[..count * size].chunks_exact(count).enumerate() {
+                for (element, byte) in out[place..].iter_mut().step_by(size).zip(plane) {
+                    *element = *byte;
+                }
+            }
         }
     }
     out
+}
+
+/// Takes the bytes of each element from as many planes of `count` bytes, all in one pass.
+fn interleave<const N: usize>(bytes: &[u8], count: usize, out: &mut [u8]) {
+    let planes: [&[u8]; N] = std::array::from_fn(|at| &bytes[at * count..][..count]);
+    for (at, element) in out.as_chunks_mut::<N>().0.iter_mut().enumerate().take(count) {
+        *element = planes.map(|plane| plane[at]);
+    }
 }
 
 pub(super) fn damaged(problem: &str) -> io::Error {
@@ -87,6 +100,42 @@ pub(super) fn cut() -> io::Error {
 /// An error if there are too many bytes.
 pub(super) fn within(length: usize, limit: usize) -> io::Result<()> {
     if length > limit { Err(damaged(&format!("they unpack to more than {limit} bytes"))) } else { Ok(()) }
+}
+
+/// A stream of zlib. What comes behind it is not looked at.
+fn zlib(bytes: &[u8], limit: usize) -> io::Result<Vec<u8>> {
+    /// No byte of a stream stands for more.
+    const MOST: usize = 1032;
+    let mut stream = fdeflate::Decompressor::new();
+    // One more than there may be: a stream that ends with the last one says so there.
+    let mut out = vec![0; limit.min(bytes.len().saturating_mul(MOST)).saturating_add(1)];
+    let (mut read, mut written) = (0, 0);
+    while !stream.is_done() {
+        let (consumed, produced) =
+            stream.read(&bytes[read..], &mut out, written, true).map_err(|error| match error {
+                fdeflate::DecompressionError::InsufficientInput => cut(),
+                fdeflate::DecompressionError::WrongChecksum => damaged("their checksum differs"),
+                _ => damaged("they are no stream of zlib"),
+            })?;
+        read += consumed;
+        written += produced;
+        within(written, limit)?;
+        if consumed == 0 && produced == 0 && !stream.is_done() {
+            return Err(cut());
+        }
+    }
+    out.truncate(written);
+    Ok(out)
+}
+
+/// Frames of zstd.
+fn zstd(bytes: &[u8], limit: usize) -> io::Result<Vec<u8>> {
+    /// No byte of a frame stands for more.
+    const MOST: usize = 1 << 15;
+    // In one go, without another buffer. What that does not take, such as more values, is told by the slower way.
+    let most = limit.min(bytes.len().saturating_mul(MOST));
+    zstd::bulk::decompress(bytes, most)
+        .or_else(|_| all(zstd::stream::read::Decoder::with_buffer(bytes)?, limit))
 }
 
 fn all(from: impl Read, limit: usize) -> io::Result<Vec<u8>> {

@@ -3,10 +3,14 @@
 //! Datasets of groups inside the root group are called by their path, `group/name`.
 
 use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 
 use hdf5_reader::group::Group;
+use hdf5_reader::messages::HdfMessage;
+use hdf5_reader::messages::layout::DataLayout;
 use hdf5_reader::reference::read_object_references;
 use hdf5_reader::{
     Attribute, Dataset, Datatype, FileStorage, H5Type, Hdf5File, OpenOptions, SliceInfo, SliceInfoElem,
@@ -16,6 +20,7 @@ use serde_json::Value;
 use super::filters::{self, Filters};
 use super::netcdf::json;
 use super::numbers::{Numbers, Type};
+use super::piece::Piece;
 use super::rows::{LARGEST, Packing, Sink, Source};
 use super::{Attributes, Error, Form, Opened, Result};
 
@@ -38,7 +43,10 @@ const CACHE: usize = 64 << 20;
 
 /// An open file.
 struct Hierarchy {
+    file: File,
     datasets: Vec<Dataset>,
+    /// For each dataset: where its values begin, if no library is needed to find them.
+    begins: Vec<Option<u64>>,
     /// MATLAB's arrays, whose axes are in the other order.
     turned: Vec<bool>,
 }
@@ -46,7 +54,10 @@ struct Hierarchy {
 /// Reads the metadata of all datasets.
 pub(super) fn open(path: &Path) -> Result<Opened> {
     let failed = failed(path);
-    let storage = FileStorage::open(path).map_err(&failed)?;
+    let opened = File::open(path).map_err(Error::io("read", path))?;
+    let size = opened.metadata().map_err(Error::io("read", path))?.len();
+    let storage = opened.try_clone().map_err(Error::io("read", path))?;
+    let storage = FileStorage::from_file(storage).map_err(&failed)?;
     let filters = Filters::default();
     let options = OpenOptions::default()
         .with_filter_registry(filters.registry())
@@ -73,7 +84,8 @@ pub(super) fn open(path: &Path) -> Result<Opened> {
     let mut datasets: Vec<Option<Dataset>> = found.into_iter().map(|(_, data, _)| Some(data)).collect();
     let datasets: Vec<Dataset> = kept.into_iter().filter_map(|at| datasets[at].take()).collect();
     let turned = datasets.iter().map(|data| class(&data.attributes()).is_some()).collect();
-    Ok(Opened { attributes, sources, form: Box::new(Hierarchy { datasets, turned }) })
+    let begins = datasets.iter().map(|data| begin(&file, data, size)).collect();
+    Ok(Opened { attributes, sources, form: Box::new(Hierarchy { file: opened, datasets, begins, turned }) })
 }
 
 fn failed(path: &Path) -> impl Fn(hdf5_reader::error::Error) -> Error {
@@ -307,7 +319,7 @@ impl Form for Hierarchy {
 }
 
 impl Hierarchy {
-    fn read_sized<const N: usize>(&self, at: usize, source: &Source, to: Sink<'_>) -> Result<()> {
+    fn read_sized<const N: usize>(&mut self, at: usize, source: &Source, to: Sink<'_>) -> Result<()> {
         let data = &self.datasets[at];
         let failed = |error| match filters::problem(&error) {
             Some(problem) => source.invalid(&problem),
@@ -321,19 +333,54 @@ impl Hierarchy {
             return source.stream_from(bytemuck::cast_slice::<_, u8>(&all), self.turned[at], to);
         }
         let row = source.row_bytes()?.max(1);
+        if let Some(begin) = self.begins[at] {
+            self.file.seek(SeekFrom::Start(begin)).map_err(Error::io("read", &source.path))?;
+            let next = |rows: usize, piece: &mut Piece| {
+                self.file.read_exact(piece.room(rows * row)).map_err(|error| source.failed(error))
+            };
+            return source.stream(source.rows_at_once()?, next, to);
+        }
         // Whole chunks, so that few are unpacked twice.
         let chunk = data.chunks().and_then(|chunk| chunk.first().copied()).unwrap_or(1).max(1) as usize;
         let fits = (TOGETHER / row).max(1);
         let at_once = if chunk <= fits { fits / chunk * chunk } else { chunk.min((CACHE / row).max(1)) };
         let mut done = 0;
-        let next = |rows: usize| {
+        let next = |rows: usize, piece: &mut Piece| {
             let mut selections = vec![SliceInfoElem::Slice { start: done, end: done + rows as u64, step: 1 }];
             let rest = source.shape.iter().skip(1);
             selections.extend(rest.map(|n| SliceInfoElem::Slice { start: 0, end: *n as u64, step: 1 }));
             done += rows as u64;
             let part = data.read_slice_parallel::<Raw<N>>(&SliceInfo { selections }).map_err(failed)?;
-            Ok(bytemuck::cast_slice(&part.into_raw_vec_and_offset().0).to_vec())
+            let part = part.into_raw_vec_and_offset().0;
+            let bytes: &[u8] = bytemuck::cast_slice(&part);
+            let room = piece.room(rows * row);
+            if bytes.len() != room.len() {
+                return Err(source.invalid("that is cut short"));
+            }
+            room.copy_from_slice(bytes);
+            Ok(())
         };
         source.stream(at_once, next, to)
     }
+}
+
+/// Where in the file the values of a dataset begin, if they lie there as a whole, one after the other.
+fn begin(file: &Hdf5File, data: &Dataset, size: u64) -> Option<u64> {
+    let header = file.get_or_parse_header(data.address()).ok()?;
+    let (mut place, mut elsewhere) = (None, false);
+    for message in &header.messages {
+        match message {
+            HdfMessage::DataLayout(message) => place = Some(&message.layout),
+            HdfMessage::ExternalFiles(_) => elsewhere = true,
+            _ => {}
+        }
+    }
+    let Some(DataLayout::Contiguous { address, size: stored }) = place else { return None };
+    let elements = data.num_elements().ok()?;
+    let bytes = elements.checked_mul(data.raw_element_size().ok()? as u64)?;
+    // What has no place yet, or not this size, is left to the library, which knows what that means.
+    let base = file.superblock().base_address;
+    let begin = address.checked_add(base)?;
+    let within = begin.checked_add(bytes).is_some_and(|end| end <= size);
+    (!elsewhere && bytes > 0 && *stored == bytes && within).then_some(begin)
 }

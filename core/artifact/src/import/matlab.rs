@@ -93,10 +93,11 @@ impl Form for Mat {
         let of = Type::of_matlab(kind).ok_or_else(|| source.invalid("of values of an unknown type"))?;
         let as_stored = Source { numbers: Numbers { of, big_endian: self.big_endian }, ..source.clone() };
         let dtype = source.numbers.dtype();
-        let cast = &mut |values: crate::Values| {
-            to(values
-                .cast(dtype)
-                .map_err(|x| source.invalid(&format!("with the number {x}, which is too large")))?)
+        let cast = &mut |values: &mut crate::Values| {
+            let cast = values.take().cast(dtype);
+            *values =
+                cast.map_err(|x| source.invalid(&format!("with the number {x}, which is too large")))?;
+            to(values)
         };
         match small {
             Some(bytes) => as_stored.stream_from(&bytes[..], true, cast),

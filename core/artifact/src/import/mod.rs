@@ -16,6 +16,7 @@
 //! `NAME_0`, `NAME_1`, … after the variable. Units that are not given are `1`. Of the attributes of a variable its
 //! units and long name stay; those of the whole stay, but for `history`, in which programs write the time.
 
+mod block;
 mod blosc;
 mod codec;
 mod filters;
@@ -27,6 +28,7 @@ mod npy;
 mod numbers;
 mod pages;
 mod parquet;
+mod piece;
 mod rows;
 mod text;
 mod zarr;
@@ -107,7 +109,7 @@ trait Form {
         &mut self,
         wanted: &[usize],
         sources: &[Source],
-        to: &mut dyn FnMut(usize, Values) -> Result<()>,
+        to: &mut dyn FnMut(usize, &mut Values) -> Result<()>,
     ) -> Result<()> {
         for &at in wanted {
             self.read(at, &sources[at], &mut |values| to(at, values))?;
@@ -156,11 +158,16 @@ impl Import {
     }
 
     /// Hands over the values of some arrays, by number: pieces of whole rows, in the order of the rows, of bounded
-    /// size. Pieces of several arrays may come mixed. An array without values has no pieces.
+    /// size. Pieces of several arrays may come mixed. An array without values has no pieces. The next piece comes in
+    /// the same memory, unless `to` takes the values out ([`Values::take`]).
     ///
     /// # Errors
     /// When there is no such array, its values cannot be read, or those of `to`.
-    pub fn read(&mut self, wanted: &[usize], to: &mut dyn FnMut(usize, Values) -> Result<()>) -> Result<()> {
+    pub fn read(
+        &mut self,
+        wanted: &[usize],
+        to: &mut dyn FnMut(usize, &mut Values) -> Result<()>,
+    ) -> Result<()> {
         let Opened { sources, form, .. } = &mut self.opened;
         for &at in wanted {
             let source = sources.get(at).ok_or_else(|| Error::request("no array has this number"))?;
@@ -180,7 +187,7 @@ impl Import {
         let variables: Vec<Variable> = self.arrays().into_iter().map(|found| found.variable).collect();
         let all: Vec<usize> = (0..variables.len()).collect();
         let mut columns = Columns::new(writer, variables);
-        self.read(&all, &mut |at, values| columns.push(at, &values))?;
+        self.read(&all, &mut |at, values| columns.push(at, values))?;
         columns.finish()
     }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::numbers::{Numbers, Type};
+use super::piece::Piece;
 use super::rows::{Packing, Sink, Source};
 use super::{Attributes, Error, Form, Opened, Result};
 
@@ -63,30 +64,30 @@ impl Form for Classic {
         if !source.shape.contains(&0) && end.is_none_or(|end| end > self.size) {
             return Err(source.invalid("that is cut short"));
         }
-        // Forwards only, and through a buffer: records may be a few bytes each.
-        let mut reader = BufReader::with_capacity(1 << 20, &mut self.file);
-        let mut position = reader.seek(SeekFrom::Start(begin)).map_err(Error::io("read", &source.path))?;
-        let mut done = 0_u64;
-        let next = |rows: usize| {
-            let mut bytes = vec![0; rows * row];
-            let mut take = |at: u64, part: &mut [u8]| {
-                // Within the file, whose size fits.
-                let skip = at.cast_signed() - position.cast_signed();
-                position = at + part.len() as u64;
-                let read = reader.seek_relative(skip).and_then(|()| reader.read_exact(part));
-                read.map_err(Error::io("read", &source.path))
+        let at_once = source.rows_at_once()?;
+        if step == row as u64 {
+            self.file.seek(SeekFrom::Start(begin)).map_err(Error::io("read", &source.path))?;
+            let next = |rows: usize, piece: &mut Piece| {
+                self.file.read_exact(piece.room(rows * row)).map_err(|error| source.failed(error))
             };
-            if record.is_some() {
-                for (number, part) in bytes.chunks_exact_mut(row.max(1)).enumerate() {
-                    take(begin + (done + number as u64) * step, part)?;
-                }
-            } else {
-                take(begin + done * row as u64, &mut bytes)?;
+            return source.stream(at_once, next, to);
+        }
+        // Forwards only, and through a buffer: records may be a few bytes each.
+        let mut reader = BufReader::with_capacity(1 << 17, &mut self.file);
+        let mut position = reader.seek(SeekFrom::Start(begin)).map_err(Error::io("read", &source.path))?;
+        let mut record = begin;
+        let next = |rows: usize, piece: &mut Piece| {
+            for part in piece.room(rows * row).chunks_exact_mut(row.max(1)) {
+                // Within the file, whose size fits.
+                let skip = record.cast_signed() - position.cast_signed();
+                let read = reader.seek_relative(skip).and_then(|()| reader.read_exact(part));
+                read.map_err(|error| source.failed(error))?;
+                position = record + row as u64;
+                record += step;
             }
-            done += rows as u64;
-            Ok(bytes)
+            Ok(())
         };
-        source.stream(source.rows_at_once()?, next, to)
+        source.stream(at_once, next, to)
     }
 }
 

@@ -207,7 +207,7 @@ impl Table {
             let dtype = source.numbers.dtype();
             // Without gaps there are no levels, or all are 1.
             let gaps = values.len() < records;
-            to(match dtype {
+            let mut piece = match dtype {
                 DType::F32 | DType::F64 => {
                     let mut left = values.iter();
                     let mut next = || left.next().map_or(f64::NAN, |v| double(v) * seconds.unwrap_or(1.0));
@@ -228,7 +228,8 @@ impl Table {
                 DType::U8 => Values::U8(values.iter().map(|v| whole(v) as u8).collect()),
                 DType::I32 => Values::I32(values.iter().map(|v| whole(v) as i32).collect()),
                 DType::I64 => Values::I64(values.iter().map(whole).collect()),
-            })?;
+            };
+            to(&mut piece)?;
         }
     }
 }

@@ -1,14 +1,15 @@
 //! From rows in a file to values of a dataset's types.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::PathBuf;
 
 use super::numbers::Numbers;
+use super::piece::Piece;
 use super::{Error, Result};
 use crate::dataset::{DType, Values, Variable};
 
-/// So many bytes are held at once where the form leaves the choice.
-const PIECE: usize = 8 << 20;
+/// So many bytes are read at once where the form leaves the choice: what the cache of a core holds.
+const PIECE: usize = 1 << 20;
 
 /// What has to be held whole may have so many bytes: a row, a chunk, an array in Fortran order.
 pub(super) const LARGEST: usize = 2 << 30;
@@ -38,15 +39,15 @@ pub(super) struct Packing {
     pub(super) missing: Option<f64>,
 }
 
-/// Takes pieces of an array: some rows each.
-pub(super) type Sink<'a> = &'a mut dyn FnMut(Values) -> Result<()>;
+/// Takes pieces of an array: some rows each. Values that it does not take out are overwritten by the next.
+pub(super) type Sink<'a> = &'a mut dyn FnMut(&mut Values) -> Result<()>;
 
 impl Packing {
     pub(super) fn is_packed(self) -> bool {
         self.scale.is_some() || self.offset.is_some()
     }
 
-    fn unpack(self, value: f64) -> f64 {
+    pub(super) fn unpack(self, value: f64) -> f64 {
         if self.missing == Some(value) {
             return f64::NAN;
         }
@@ -90,11 +91,11 @@ impl Source {
         Ok((PIECE / self.row_bytes()?.max(1)).max(1))
     }
 
-    /// Hands over all values: `next` gives the bytes of the next so many rows.
+    /// Hands over all values: `next` puts the bytes of the next so many rows into a piece.
     pub(super) fn stream(
         &self,
         at_once: usize,
-        mut next: impl FnMut(usize) -> Result<Vec<u8>>,
+        mut next: impl FnMut(usize, &mut Piece) -> Result<()>,
         to: Sink<'_>,
     ) -> Result<()> {
         if self.shape.contains(&0) {
@@ -108,14 +109,13 @@ impl Source {
                 row_bytes as f64 / (1_u64 << 30) as f64
             )));
         }
+        let mut piece = Piece::new(self.numbers, self.packing);
         let mut left = self.shape.first().copied().unwrap_or(1);
         while left > 0 {
             let rows = left.min(at_once);
-            let bytes = next(rows)?;
-            if bytes.len() != rows * row_bytes {
-                return Err(self.invalid("that is cut short"));
-            }
-            to(self.values(&bytes)?)?;
+            next(rows, &mut piece)?;
+            let too_large = |n| self.invalid(&format!("with the number {n}, which is too large"));
+            to(piece.values().map_err(too_large)?)?;
             left -= rows;
         }
         Ok(())
@@ -128,14 +128,18 @@ impl Source {
             return self.stream_from(&all[..], false, to);
         }
         let row = self.row_bytes()?;
-        let next = |rows: usize| {
-            let mut bytes = Vec::new();
-            // Not taken at its word: what is not there takes no memory.
-            let read = from.by_ref().take((rows * row) as u64).read_to_end(&mut bytes);
-            read.map_err(Error::io("read", &self.path))?;
-            Ok(bytes)
+        let next = |rows: usize, piece: &mut Piece| {
+            piece.read(rows * row, &mut from).map_err(|error| self.failed(error))
         };
         self.stream(self.rows_at_once()?, next, to)
+    }
+
+    /// What to say when values could not be read.
+    pub(super) fn failed(&self, error: io::Error) -> Error {
+        if error.kind() == io::ErrorKind::UnexpectedEof {
+            return self.invalid("that is cut short");
+        }
+        Error::io("read", &self.path)(error)
     }
 
     /// All values in C order.
@@ -154,41 +158,6 @@ impl Source {
             return Err(self.invalid("that is cut short"));
         }
         Ok(if fortran { c_order(&bytes, &self.shape, self.numbers.size()) } else { bytes })
-    }
-
-    /// Numbers of the file as the values that they stand for.
-    fn values(&self, bytes: &[u8]) -> Result<Values> {
-        let (numbers, packing) = (self.numbers, self.packing);
-        if packing.is_packed() {
-            return Ok(Values::F64(
-                numbers.doubles(bytes).into_iter().map(|value| packing.unpack(value)).collect(),
-            ));
-        }
-        let missing = packing.missing.filter(|missing| !missing.is_nan());
-        Ok(match numbers.dtype() {
-            DType::U8 => Values::U8(numbers.u8s(bytes)),
-            DType::I32 => Values::I32(numbers.i32s(bytes)),
-            DType::I64 => Values::I64(numbers.i64s(bytes).map_err(|n| self.too_large(n))?),
-            DType::F32 => {
-                let mut values = numbers.f32s(bytes);
-                if let Some(missing) = missing {
-                    let missing = missing as f32;
-                    values.iter_mut().filter(|v| **v == missing).for_each(|v| *v = f32::NAN);
-                }
-                Values::F32(values)
-            }
-            DType::F64 => {
-                let mut values = numbers.doubles(bytes);
-                if let Some(missing) = missing {
-                    values.iter_mut().filter(|v| **v == missing).for_each(|v| *v = f64::NAN);
-                }
-                Values::F64(values)
-            }
-        })
-    }
-
-    fn too_large(&self, number: u64) -> Error {
-        self.invalid(&format!("with the number {number}, which is too large"))
     }
 }
 

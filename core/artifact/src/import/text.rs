@@ -203,7 +203,7 @@ impl Form for Text {
         &mut self,
         wanted: &[usize],
         sources: &[Source],
-        to: &mut dyn FnMut(usize, Values) -> Result<()>,
+        to: &mut dyn FnMut(usize, &mut Values) -> Result<()>,
     ) -> Result<()> {
         for part in wanted.chunks(AT_ONCE) {
             let none = |at: &usize| (*at, Values::none(sources[*at].numbers.dtype()));
@@ -218,7 +218,7 @@ impl Text {
     fn pass(
         &self,
         columns: &mut [(usize, Values)],
-        to: &mut dyn FnMut(usize, Values) -> Result<()>,
+        to: &mut dyn FnMut(usize, &mut Values) -> Result<()>,
     ) -> Result<()> {
         let mut records = records(&self.path, self.separator)?;
         let mut record = Record::default();
@@ -242,8 +242,8 @@ impl Text {
             }
             if held == ROWS || (!more && held > 0) {
                 for (at, values) in columns.iter_mut() {
-                    let empty = Values::none(values.dtype());
-                    to(*at, std::mem::replace(values, empty))?;
+                    to(*at, values)?;
+                    values.clear();
                 }
                 held = 0;
             }

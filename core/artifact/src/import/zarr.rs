@@ -1,15 +1,17 @@
 //! Zarr groups as other programs write them: version 3 and 2.
 
 use std::fs::{self, File};
-use std::io::Read as _;
+use std::io::{self, BufReader, Read as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use serde_json::{Map, Value};
 
+use super::block::Block;
 use super::codec::{Codec, unpack};
 use super::numbers::{Numbers, Type};
+use super::piece::Piece;
 use super::rows::{LARGEST, Packing, Sink, Source};
 use super::{Error, Form, Opened, Result};
 
@@ -78,10 +80,10 @@ impl Form for Group {
         let bands = (TOGETHER / row / band).max(1);
         let at_once = (bands * band).min((BAND / row).max(1));
         let mut done = 0;
-        let next = |rows: usize| {
-            let bytes = layout.rows(source, done..done + rows)?;
+        let next = |rows: usize, piece: &mut Piece| {
+            layout.rows(source, done..done + rows, piece.room(rows * source.row_bytes()?))?;
             done += rows;
-            Ok(bytes)
+            Ok(())
         };
         source.stream(at_once, next, to)
     }
@@ -342,13 +344,13 @@ impl Layout {
         (SIDE_BY_SIDE / bytes.max(1)).clamp(1, rayon::current_num_threads())
     }
 
-    /// Some rows of the array, from as many rows of chunks as they lie in.
-    fn rows(&self, source: &Source, rows: Range<usize>) -> Result<Vec<u8>> {
+    /// Reads some rows of the array, from as many rows of chunks as they lie in.
+    fn rows(&self, source: &Source, rows: Range<usize>, bytes: &mut [u8]) -> Result<()> {
         let (shape, chunk, size) = (&source.shape, &self.chunk, source.numbers.size());
         if shape.is_empty() {
-            return self.chunk(&[], size);
+            bytes.copy_from_slice(&self.chunk(&[], size)?);
+            return Ok(());
         }
-        let mut bytes = vec![0; rows.len() * source.row_bytes()?];
         // Chunks are counted like the digits of a clock, the last axis first. There may be very many.
         let bands = rows.start / chunk[0]..rows.end.div_ceil(chunk[0]);
         let mut counts: Vec<usize> = shape.iter().zip(chunk).map(|(n, c)| n.div_ceil(*c)).collect();
@@ -367,6 +369,26 @@ impl Layout {
         extent[0] = rows.len();
         let row_of_chunk: usize = chunk.iter().skip(1).product();
         let (all, together) = (counts.iter().product::<usize>(), self.side_by_side(size));
+        // Where a chunk goes: its part that is wanted.
+        let block = |place: &[usize]| {
+            // Of the first axis, only the rows that are wanted.
+            let first = place[0] * chunk[0];
+            let wanted_rows = rows.start.max(first)..rows.end.min(first + chunk[0]);
+            let skip = (wanted_rows.start - first) * row_of_chunk * size;
+            let mut start: Vec<usize> = place.iter().zip(chunk).map(|(at, c)| at * c).collect();
+            start[0] = wanted_rows.start - rows.start;
+            let mut wanted: Vec<usize> =
+                start.iter().zip(&extent).zip(chunk).map(|((s, n), c)| (*n - s).min(*c)).collect();
+            wanted[0] = wanted_rows.len();
+            (skip, Block { chunk, extent: &extent, start, wanted, size })
+        };
+        if self.codecs.is_empty() {
+            for place in (0..all).map(place) {
+                let (skip, block) = block(&place);
+                self.lay(&place, skip, &block, bytes)?;
+            }
+            return Ok(());
+        }
         for first in (0..all).step_by(together) {
             let unpacked = (first..all.min(first + together)).into_par_iter().map(|number| -> Result<_> {
                 let place = place(number);
@@ -374,23 +396,56 @@ impl Layout {
                 Ok((place, bytes))
             });
             for (place, from) in unpacked.collect::<Result<Vec<_>>>()? {
-                // Of the first axis, only the rows that are wanted.
-                let first = place[0] * chunk[0];
-                let wanted_rows = rows.start.max(first)..rows.end.min(first + chunk[0]);
-                let from = &from[(wanted_rows.start - first) * row_of_chunk * size..];
-                let mut start: Vec<usize> = place.iter().zip(chunk).map(|(at, c)| at * c).collect();
-                start[0] = wanted_rows.start - rows.start;
-                let mut wanted: Vec<usize> =
-                    start.iter().zip(&extent).zip(chunk).map(|((s, n), c)| (*n - s).min(*c)).collect();
-                wanted[0] = wanted_rows.len();
-                lay(from, chunk, &mut bytes, &extent, &start, &wanted, size);
+                let (skip, block) = block(&place);
+                for (source, target, run) in block.runs() {
+                    bytes[target..target + run].copy_from_slice(&from[skip + source..skip + source + run]);
+                }
             }
         }
-        Ok(bytes)
+        Ok(())
     }
 
-    /// The bytes of a chunk, unpacked.
-    fn chunk(&self, place: &[usize], size: usize) -> Result<Vec<u8>> {
+    /// Puts the values of a chunk that is not packed where they belong, as they are read.
+    fn lay(&self, place: &[usize], skip: usize, block: &Block<'_>, bytes: &mut [u8]) -> Result<()> {
+        /// Less than a core's cache holds. Longer runs go past the buffer.
+        const BUFFER: usize = 256 << 10;
+        let path = self.path(place);
+        let failed = Error::io("read", &path);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                for (_, target, run) in block.runs() {
+                    let run = &mut bytes[target..target + run];
+                    run.chunks_exact_mut(self.fill.len()).for_each(|one| one.copy_from_slice(&self.fill));
+                }
+                return Ok(());
+            }
+            Err(error) => return Err(failed(error)),
+        };
+        let found = match file.metadata() {
+            Ok(meta) => meta.len(),
+            Err(error) => return Err(failed(error)),
+        };
+        let size = self.chunk.iter().product::<usize>() * block.size;
+        if found != size as u64 {
+            return Err(Error::invalid(&path, format!("holds {found} bytes instead of {size}")));
+        }
+        let mut reader = BufReader::with_capacity(BUFFER.min(size), file);
+        let mut position = 0;
+        for (source, target, run) in block.runs() {
+            let source = skip + source;
+            // No further than the file is long, which fits.
+            let read = reader.seek_relative((source - position) as i64);
+            if let Err(error) = read.and_then(|()| reader.read_exact(&mut bytes[target..target + run])) {
+                return Err(failed(error));
+            }
+            position = source + run;
+        }
+        Ok(())
+    }
+
+    /// The file of a chunk.
+    fn path(&self, place: &[usize]) -> PathBuf {
         let (prefix, separator) = &self.key;
         let mut parts: Vec<String> = place.iter().map(ToString::to_string).collect();
         if !prefix.is_empty() {
@@ -398,18 +453,27 @@ impl Layout {
         } else if parts.is_empty() {
             parts.push("0".to_owned());
         }
-        let path = self.folder.join(parts.join(separator));
+        self.folder.join(parts.join(separator))
+    }
+
+    /// The bytes of a chunk, unpacked.
+    fn chunk(&self, place: &[usize], size: usize) -> Result<Vec<u8>> {
+        let path = self.path(place);
         let size = self.chunk.iter().product::<usize>() * size;
         // Packed values may be a little longer than they are, and have a checksum.
         let limit = size + size / 8 + 4096;
-        let mut bytes = Vec::new();
-        match File::open(&path).and_then(|file| file.take(limit as u64).read_to_end(&mut bytes)) {
-            Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        let read = File::open(&path).and_then(|file| {
+            let length = file.metadata()?.len().min(limit as u64);
+            let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
+            file.take(limit as u64).read_to_end(&mut bytes).map(|_| bytes)
+        });
+        let mut bytes = match read {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Ok(self.fill.iter().copied().cycle().take(size).collect());
             }
             Err(error) => return Err(Error::io("read", &path)(error)),
-        }
+        };
         for codec in &self.codecs {
             bytes = unpack(*codec, &bytes, limit).map_err(Error::io("read", &path))?;
         }
@@ -418,37 +482,5 @@ impl Layout {
         } else {
             Err(Error::invalid(&path, format!("holds {} bytes instead of {size}", bytes.len())))
         }
-    }
-}
-
-/// Copies a block from the start of `from` (of shape `chunk`) into `to` (of shape `extent`) at `start`.
-fn lay(
-    from: &[u8],
-    chunk: &[usize],
-    to: &mut [u8],
-    extent: &[usize],
-    start: &[usize],
-    wanted: &[usize],
-    size: usize,
-) {
-    // Axes that are whole on both sides lie in one run with the one before them.
-    let (mut last, mut unit) = (wanted.len() - 1, size);
-    while last > 0 && wanted[last] == chunk[last] && wanted[last] == extent[last] {
-        unit *= wanted[last];
-        last -= 1;
-    }
-    let run = wanted[last] * unit;
-    for line in 0..wanted[..last].iter().product::<usize>() {
-        let (mut rest, mut source, mut target) = (line, 0, start[last]);
-        let (mut source_stride, mut target_stride) = (chunk[last], extent[last]);
-        for axis in (0..last).rev() {
-            let at = rest % wanted[axis];
-            rest /= wanted[axis];
-            source += at * source_stride;
-            target += (start[axis] + at) * target_stride;
-            source_stride *= chunk[axis];
-            target_stride *= extent[axis];
-        }
-        to[target * unit..target * unit + run].copy_from_slice(&from[source * unit..source * unit + run]);
     }
 }
