@@ -53,7 +53,10 @@ pub(super) fn unpack(bytes: &[u8], limit: usize) -> io::Result<Vec<u8>> {
         4 => Inner::Other(Codec::Zstd),
         _ => return Err(damaged("the codec of their blocks is not known")),
     };
-    let mut out = Vec::new();
+    /// No byte of a block stands for more, of all codecs.
+    const MOST: usize = 1 << 15;
+    let mut out = vec![0; length.min(bytes.len().saturating_mul(MOST))];
+    let mut sorted = Vec::new();
     for number in 0..length.div_ceil(block) {
         let begin = word(bytes, HEADER + 4 * number)?;
         let here = block.min(length - number * block);
@@ -62,22 +65,30 @@ pub(super) fn unpack(bytes: &[u8], limit: usize) -> io::Result<Vec<u8>> {
             && element <= LARGEST_ELEMENT
             && block / element >= FEWEST_ELEMENTS;
         let parts = if in_parts { element } else { 1 };
-        let sorted = read_block(bytes, begin, here, parts, inner)?;
+        let to = out.get_mut(number * block..number * block + here).ok_or_else(cut)?;
+        sorted.clear();
+        read_block(bytes, begin, here, parts, inner, &mut sorted)?;
         if flags & SHUFFLE != 0 {
-            out.extend(codec::unshuffle(&sorted, element));
+            codec::unshuffle_into(&sorted, element, to);
         } else if flags & BIT_SHUFFLE != 0 && here >= element {
-            out.extend(unshuffle_bits(&sorted, element));
+            to.copy_from_slice(&unshuffle_bits(&sorted, element));
         } else {
-            out.extend(sorted);
+            to.copy_from_slice(&sorted);
         }
     }
     Ok(out)
 }
 
 /// The bytes of a block, still sorted.
-fn read_block(bytes: &[u8], mut at: usize, length: usize, parts: usize, inner: Inner) -> io::Result<Vec<u8>> {
+fn read_block(
+    bytes: &[u8],
+    mut at: usize,
+    length: usize,
+    parts: usize,
+    inner: Inner,
+    out: &mut Vec<u8>,
+) -> io::Result<()> {
     let part = length / parts;
-    let mut out = Vec::new();
     for _ in 0..parts {
         let packed = word(bytes, at)?;
         at += 4;
@@ -97,7 +108,7 @@ fn read_block(bytes: &[u8], mut at: usize, length: usize, parts: usize, inner: I
         }
         out.extend(unpacked);
     }
-    if out.len() == length { Ok(out) } else { Err(damaged("a block cannot be divided into its parts")) }
+    if out.len() == length { Ok(()) } else { Err(damaged("a block cannot be divided into its parts")) }
 }
 
 /// Four bytes as a number, which is never negative.

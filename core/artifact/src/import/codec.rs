@@ -63,13 +63,21 @@ pub(super) fn lz4(block: &[u8], length: usize, limit: usize) -> io::Result<Vec<u
 
 /// Sorts bytes back into elements. What is left over at the end was never sorted.
 pub(super) fn unshuffle(bytes: &[u8], size: usize) -> Vec<u8> {
+    let mut out = vec![0; bytes.len()];
+    unshuffle_into(bytes, size, &mut out);
+    out
+}
+
+/// The same, into as many bytes.
+pub(super) fn unshuffle_into(bytes: &[u8], size: usize, out: &mut [u8]) {
     let count = bytes.len().checked_div(size).unwrap_or(0);
-    let mut out = bytes.to_vec();
+    let sorted = if count < 2 { 0 } else { count * size };
+    out[sorted..].copy_from_slice(&bytes[sorted..]);
     match size {
-        _ if count < 2 => {}
-        2 => interleave::<2>(bytes, count, &mut out),
-        4 => interleave::<4>(bytes, count, &mut out),
-        8 => interleave::<8>(bytes, count, &mut out),
+        _ if sorted == 0 => {}
+        2 => interleave::<2>(bytes, count, out),
+        4 => interleave::<4>(bytes, count, out),
+        8 => interleave::<8>(bytes, count, out),
         _ => {
             for (place, plane) in bytes[..count * size].chunks_exact(count).enumerate() {
                 for (element, byte) in out[place..].iter_mut().step_by(size).zip(plane) {
@@ -78,7 +86,6 @@ pub(super) fn unshuffle(bytes: &[u8], size: usize) -> Vec<u8> {
             }
         }
     }
-    out
 }
 
 /// Takes the bytes of each element from as many planes of `count` bytes, all in one pass.
@@ -194,6 +201,16 @@ mod tests {
         assert_eq!(unshuffle(&[1, 3, 5, 2, 4, 6, 7], 2), [1, 2, 3, 4, 5, 6, 7]);
         assert_eq!(unshuffle(&[1, 2, 3], 1), [1, 2, 3]);
         assert_eq!(unshuffle(&[1, 2, 3], 4), [1, 2, 3]);
+        for size in 1..=9 {
+            let elements: Vec<u8> = (0..size * 7).map(|at| at as u8).collect();
+            let mut sorted: Vec<u8> =
+                (0..size).flat_map(|place| elements.iter().skip(place).step_by(size).copied()).collect();
+            // Behind the last whole element.
+            sorted.extend(&[100, 101][..(size - 1).min(2)]);
+            let found = unshuffle(&sorted, size);
+            assert_eq!(found[..elements.len()], elements, "elements of {size} bytes");
+            assert_eq!(found[elements.len()..], sorted[elements.len()..], "elements of {size} bytes");
+        }
     }
 
     #[test]

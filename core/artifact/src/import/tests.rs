@@ -383,3 +383,46 @@ fn a_path_is_found_with_the_ending_that_a_library_added() {
     fs::write(&path, "").unwrap();
     assert_eq!(written(&path), Some(path));
 }
+
+#[test]
+fn pieces_that_are_kept_and_pieces_that_are_overwritten_hold_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, file) = (folder.path().join("data"), folder.path().join("data.nc"));
+    // Some MiB, so that there are several pieces.
+    let mut writer = DatasetWriter::create(&data).unwrap();
+    let floats: Vec<f32> = (0..1_500_000).map(|i| i as f32 / 3.0).collect();
+    writer.write(&Variable::new::<f32>("x", &["t", "y"], &[15_000, 100], "m", ""), &floats).unwrap();
+    let whole: Vec<i32> = (0..15_000).collect();
+    writer.write(&Variable::new::<i32>("n", &["t"], &[15_000], "1", ""), &whole).unwrap();
+    writer.finish().unwrap();
+    write_netcdf(&Dataset::open(&data).unwrap(), &file).unwrap();
+    let mut import = Import::open(&file).unwrap();
+    let at = |import: &Import, name: &str| {
+        import.arrays().iter().position(|found| found.variable.name == name).unwrap()
+    };
+    let (x, n) = (at(&import, "x"), at(&import, "n"));
+    let (mut copied, mut kept, mut pieces) = (Vec::new(), Vec::new(), 0);
+    let mut collect = |of: &mut Vec<f32>, values: &Values| match values {
+        Values::F32(values) => of.extend(values),
+        other => assert_eq!(*other, Values::I32(whole.clone())),
+    };
+    import
+        .read(&[x, n], &mut |_, values| {
+            pieces += 1;
+            collect(&mut copied, values);
+            Ok(())
+        })
+        .unwrap();
+    let mut all = Vec::new();
+    import
+        .read(&[x, n], &mut |_, values| {
+            all.push(values.take());
+            assert!(values.is_empty());
+            Ok(())
+        })
+        .unwrap();
+    all.iter().for_each(|values| collect(&mut kept, values));
+    assert!(pieces > 2, "{pieces} pieces");
+    assert_eq!(copied, floats);
+    assert_eq!(kept, floats);
+}
