@@ -402,7 +402,7 @@ fn pieces_that_are_kept_and_pieces_that_are_overwritten_hold_the_same() {
     };
     let (x, n) = (at(&import, "x"), at(&import, "n"));
     let (mut copied, mut kept, mut pieces) = (Vec::new(), Vec::new(), 0);
-    let mut collect = |of: &mut Vec<f32>, values: &Values| match values {
+    let collect = |of: &mut Vec<f32>, values: &Values| match values {
         Values::F32(values) => of.extend(values),
         other => assert_eq!(*other, Values::I32(whole.clone())),
     };

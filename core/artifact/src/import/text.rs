@@ -293,7 +293,7 @@ mod tests {
         let all: Vec<usize> = (0..found.len()).collect();
         import
             .read(&all, &mut |at, values| {
-                found[at].1 = values;
+                found[at].1 = values.take();
                 Ok(())
             })
             .unwrap();
