@@ -7,7 +7,8 @@ read files that are in the page cache, in turn, each in a process of its own; th
 "In memory" is `open_dataset(path).load()` beside the reader that `data/read` uses, each with the numbers in one array of
 large pages (NumPy asks the system for them). "As a stage" is a run of a workflow with that one stage, which writes a
 dataset into the store, hashes what it reads and writes, and waits until that is on the disk, beside
-`open_dataset(path).to_zarr(…)` without compression, which does not wait.
+`open_dataset(path).to_zarr(…)` without compression, which does not wait. The stage is given all cores, as xarray takes
+them.
 
 The best of the rounds counts on both sides: memory that the system or a virtual machine's host has to find first makes
 a round up to ten times as long, on either side.
@@ -75,7 +76,8 @@ def stage(path):
     port = "folder" if path.is_dir() else "file"
     (project / "flow.toml").touch()
     (project / "w.yaml").write_text(
-        f"flow: 1\nname: w\nstages:\n  read: {{ uses: data/read, inputs: {{ {port}: {{ path: {path} }} }} }}\n"
+        f"flow: 1\nname: w\nstages:\n  read:\n    uses: data/read\n    inputs: {{ {port}: {{ path: {path} }} }}\n"
+        f"    resources: {{ cpus: {os.cpu_count()} }}\n"
     )
     begin = time.perf_counter()
     subprocess.run([os.environ["FLOW_BIN"], "run", "w.yaml"], cwd=project, capture_output=True, check=True)
