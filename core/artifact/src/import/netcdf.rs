@@ -83,7 +83,8 @@ impl Form for Classic {
                 let read = reader.seek_relative(skip).and_then(|()| reader.read_exact(part));
                 read.map_err(|error| source.failed(error))?;
                 position = record + row as u64;
-                record += step;
+                // Behind the last one there may be no place.
+                record = record.saturating_add(step);
             }
             Ok(())
         };
