@@ -43,7 +43,7 @@ pub(super) fn unpack(codec: Codec, bytes: &[u8], limit: usize) -> io::Result<Vec
             within(length, limit)?;
             snap::raw::Decoder::new().decompress_vec(bytes).map_err(io::Error::other)
         }
-        Codec::Zlib => zlib(bytes, limit),
+        Codec::Zlib => all(flate2::read::ZlibDecoder::new(bytes), limit),
         Codec::Zstd => zstd(bytes, limit),
     }
 }
@@ -107,32 +107,6 @@ pub(super) fn cut() -> io::Error {
 /// An error if there are too many bytes.
 pub(super) fn within(length: usize, limit: usize) -> io::Result<()> {
     if length > limit { Err(damaged(&format!("they unpack to more than {limit} bytes"))) } else { Ok(()) }
-}
-
-/// A stream of zlib. What comes behind it is not looked at.
-fn zlib(bytes: &[u8], limit: usize) -> io::Result<Vec<u8>> {
-    /// No byte of a stream stands for more.
-    const MOST: usize = 1032;
-    let mut stream = fdeflate::Decompressor::new();
-    // One more than there may be: a stream that ends with the last one says so there.
-    let mut out = vec![0; limit.min(bytes.len().saturating_mul(MOST)).saturating_add(1)];
-    let (mut read, mut written) = (0, 0);
-    while !stream.is_done() {
-        let (consumed, produced) =
-            stream.read(&bytes[read..], &mut out, written, true).map_err(|error| match error {
-                fdeflate::DecompressionError::InsufficientInput => cut(),
-                fdeflate::DecompressionError::WrongChecksum => damaged("their checksum differs"),
-                _ => damaged("they are no stream of zlib"),
-            })?;
-        read += consumed;
-        written += produced;
-        within(written, limit)?;
-        if consumed == 0 && produced == 0 && !stream.is_done() {
-            return Err(cut());
-        }
-    }
-    out.truncate(written);
-    Ok(out)
 }
 
 /// Frames of zstd.
