@@ -71,6 +71,8 @@ pub trait Lanes<T: Real>: Copy {
     unsafe fn store(self, p: *mut T, v: Self::V);
     /// Asks for the cache line at `p`, which will be needed soon. Any address will do.
     fn prefetch(self, p: *const T);
+    /// `a + b`.
+    fn add(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a * b`.
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a * b + c`.
@@ -148,6 +150,10 @@ macro_rules! portable {
             }
             #[inline(always)]
             fn prefetch(self, _: *const $real) {}
+            #[inline(always)]
+            fn add(self, a: Self::V, b: Self::V) -> Self::V {
+                std::array::from_fn(|i| a[i] + b[i])
+            }
             #[inline(always)]
             fn mul(self, a: Self::V, b: Self::V) -> Self::V {
                 std::array::from_fn(|i| a[i] * b[i])
@@ -233,7 +239,7 @@ mod x86 {
 
     macro_rules! vectors {
         ($token:ty, $real:ty, $v:ty, $log:literal, $radix:literal, $splat:ident, $load:ident, $store:ident,
-         $mul:ident, $fma:ident, $fnma:ident, $xor:ident, |$x:ident| [$($k:literal => $swap:expr),*]) => {
+         $add:ident, $mul:ident, $fma:ident, $fnma:ident, $xor:ident, |$x:ident| [$($k:literal => $swap:expr),*]) => {
             // SAFETY (of every block below): the token proves that the processor has the instructions.
             impl Lanes<$real> for $token {
                 type V = $v;
@@ -255,6 +261,10 @@ mod x86 {
                 #[inline(always)]
                 fn prefetch(self, p: *const $real) {
                     unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
+                }
+                #[inline(always)]
+                fn add(self, a: Self::V, b: Self::V) -> Self::V {
+                    unsafe { $add(a, b) }
                 }
                 #[inline(always)]
                 fn mul(self, a: Self::V, b: Self::V) -> Self::V {
@@ -283,26 +293,26 @@ mod x86 {
         };
     }
 
-    vectors!(Avx512, f32, __m512, 4, 3, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_mul_ps,
+    vectors!(Avx512, f32, __m512, 4, 3, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_add_ps, _mm512_mul_ps,
         _mm512_fmadd_ps, _mm512_fnmadd_ps, _mm512_xor_ps, |v| [
         0 => _mm512_permute_ps::<0b10_11_00_01>(v),
         1 => _mm512_permute_ps::<0b01_00_11_10>(v),
         2 => _mm512_shuffle_f32x4::<0b10_11_00_01>(v, v),
         3 => _mm512_shuffle_f32x4::<0b01_00_11_10>(v, v)
     ]);
-    vectors!(Avx512, f64, __m512d, 3, 3, _mm512_set1_pd, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_mul_pd,
+    vectors!(Avx512, f64, __m512d, 3, 3, _mm512_set1_pd, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_add_pd, _mm512_mul_pd,
         _mm512_fmadd_pd, _mm512_fnmadd_pd, _mm512_xor_pd, |v| [
         0 => _mm512_permute_pd::<0b0101_0101>(v),
         1 => _mm512_permutex_pd::<0b01_00_11_10>(v),
         2 => _mm512_shuffle_f64x2::<0b01_00_11_10>(v, v)
     ]);
-    vectors!(Avx2, f32, __m256, 3, 2, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_mul_ps,
+    vectors!(Avx2, f32, __m256, 3, 2, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_add_ps, _mm256_mul_ps,
         _mm256_fmadd_ps, _mm256_fnmadd_ps, _mm256_xor_ps, |v| [
         0 => _mm256_permute_ps::<0b10_11_00_01>(v),
         1 => _mm256_permute_ps::<0b01_00_11_10>(v),
         2 => _mm256_permute2f128_ps::<1>(v, v)
     ]);
-    vectors!(Avx2, f64, __m256d, 2, 2, _mm256_set1_pd, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_mul_pd,
+    vectors!(Avx2, f64, __m256d, 2, 2, _mm256_set1_pd, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_add_pd, _mm256_mul_pd,
         _mm256_fmadd_pd, _mm256_fnmadd_pd, _mm256_xor_pd, |v| [
         0 => _mm256_permute_pd::<0b0101>(v),
         1 => _mm256_permute2f128_pd::<1>(v, v)

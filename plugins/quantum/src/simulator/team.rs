@@ -37,16 +37,37 @@ impl Barrier {
 
 /// Calls `work` with 0, 1, ..., `threads` - 1 at the same time.
 pub(crate) fn run(threads: usize, work: impl Fn(usize) + Sync) {
+    each((0..threads).map(|_| ()), |me, ()| work(me));
+}
+
+/// Calls `work` with 0, 1, ... and the piece that each is given, at the same time.
+pub(crate) fn each<P: Send>(pieces: impl Iterator<Item = P>, work: impl Fn(usize, P) + Sync) {
+    let mut pieces = pieces.enumerate();
+    let Some((_, mine)) = pieces.next() else { return };
     std::thread::scope(|scope| {
-        for me in 1..threads {
+        for (me, piece) in pieces {
             let work = &work;
-            scope.spawn(move || work(me));
+            scope.spawn(move || work(me, piece));
         }
-        work(0);
+        work(0, mine);
     });
 }
 
 /// The part of `0..count` that thread `me` of `threads` does.
 pub(crate) fn share(count: usize, threads: usize, me: usize) -> std::ops::Range<usize> {
     count * me / threads..count * (me + 1) / threads
+}
+
+/// The parts of a list that so many threads get: as long as `part` says of each.
+pub(crate) fn parts<V>(
+    list: &mut [V],
+    threads: usize,
+    part: impl Fn(usize) -> std::ops::Range<usize>,
+) -> impl Iterator<Item = &mut [V]> {
+    let mut rest = list;
+    (0..threads).map(move |me| {
+        let (mine, others) = std::mem::take(&mut rest).split_at_mut(part(me).len());
+        rest = others;
+        mine
+    })
 }

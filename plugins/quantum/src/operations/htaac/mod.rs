@@ -168,7 +168,7 @@ impl Operation for Htaac {
             .variable("loss", "f64", ["run", "epoch"], "1");
         let metrics = "Cuts of the last and of the best epochs, the loss's parts, and what a quantum computer would \
                        need for a gradient.";
-        Spec::new("htaac", 3, "Trains a simulated quantum circuit whose amplitudes' signs are a large cut.")
+        Spec::new("htaac", 4, "Trains a simulated quantum circuit whose amplitudes' signs are a large cut.")
             .doc(DOC)
             .checkpoints()
             // Runs of hundreds of steps: signs of small amplitudes differ between instruction sets.

@@ -1,12 +1,15 @@
 //! The circuits of the variational solver: layers of RY rotations on all qubits, then controlled-Z gates between
 //! neighbours. Their amplitudes are real, and everything about them is known before the angles are.
 
+mod amplitudes;
 mod kernel;
 mod pass;
 mod plan;
 mod rotation;
 #[cfg(test)]
 mod tests;
+
+use std::sync::{PoisonError, RwLock};
 
 use self::kernel::{Backward, Forward};
 use self::plan::Plan;
@@ -61,6 +64,7 @@ pub struct Simulator<T: Real> {
     threads: usize,
     plan: Plan<T>,
     rotations: Rotations,
+    /// By layer and bit.
     tangent: Vec<T>,
     /// The state, up to the frame: what the sweeps work on.
     psi: Buffer<T>,
@@ -108,29 +112,37 @@ impl<T: Real> Simulator<T> {
     /// When there are not as many angles as the circuit has.
     pub fn state(&mut self, angles: &[f64]) -> &[T] {
         assert_eq!(angles.len(), self.ansatz.angles(), "one angle for each rotation");
-        self.rotations.bind(&self.ansatz, angles, &self.plan.order);
-        self.tangent.clear();
-        self.tangent.extend(self.rotations.tangent.iter().map(|&t| T::of(t)));
-        let psi = self.psi.as_mut_slice();
-        psi.fill(T::default());
-        psi[0] = T::of(1.0);
-        let shared = Forward {
-            plan: &self.plan,
-            tangent: &self.tangent,
-            scale: &self.rotations.scale_forward,
-            psi: psi.as_mut_ptr(),
-            barrier: &team::Barrier::new(self.threads),
-            threads: self.threads,
-            me: 0,
-        };
-        team::run(self.threads, |me| T::dispatch(self.isa, shared.of(me)));
-        let frame = self.rotations.frame;
-        let psi = self.psi.as_slice();
-        for (index, amplitude) in self.state.iter_mut().enumerate() {
-            let from = index ^ frame.x;
-            let value = psi[self.plan.place(from)];
-            *amplitude = if frame.sign(from) { -value } else { value };
-        }
+        let (threads, isa, plan) = (self.threads, self.isa, &self.plan);
+        let psi = Vector(self.psi.as_mut_slice().as_mut_ptr());
+        let barrier = team::Barrier::new(threads);
+        let bound = RwLock::new((&mut self.rotations, &mut self.tangent));
+        let part = |me| amplitudes::part(self.ansatz.amplitudes(), threads, me);
+        team::each(team::parts(&mut self.state, threads, part), |me, state| {
+            if me == 0 {
+                // Takes less time than the other threads take to start.
+                let mut bound = bound.write().unwrap_or_else(PoisonError::into_inner);
+                let (rotations, tangent) = &mut *bound;
+                rotations.bind(&self.ansatz, angles, &plan.order, isa);
+                tangent.clear();
+                // Bits that are there for the kernels alone are not turned.
+                for layer in rotations.tangent.chunks_exact(self.ansatz.qubits) {
+                    tangent.extend(layer.iter().map(|&t| T::of(t)));
+                    tangent.resize(tangent.len() + plan.bits - layer.len(), T::default());
+                }
+            }
+            // SAFETY: threads begin different chunks.
+            unsafe { plan.begin(team::share(plan.chunks(), threads, me), psi.start()) };
+            barrier.wait();
+            let bound = bound.read().unwrap_or_else(PoisonError::into_inner);
+            let (rotations, tangent) = &*bound;
+            let scale = &rotations.scale_forward;
+            T::dispatch(
+                isa,
+                Forward { plan, tangent, scale, psi: psi.start(), barrier: &barrier, threads, me },
+            );
+            // SAFETY: the sweep has ended, for all threads.
+            unsafe { amplitudes::take(plan, rotations.frame, psi.start(), part(me), state) };
+        });
         &self.state
     }
 
@@ -142,41 +154,60 @@ impl<T: Real> Simulator<T> {
     pub fn gradient(&mut self, cotangent: &[T], gradient: &mut [f64]) {
         assert_eq!(cotangent.len(), self.ansatz.amplitudes(), "one derivative for each amplitude");
         assert_eq!(gradient.len(), self.ansatz.angles(), "one derivative for each angle");
-        assert_eq!(self.tangent.len(), gradient.len(), "the state comes before its gradient");
-        let frame = self.rotations.frame;
-        let lambda = self.lambda.as_mut_slice();
-        if self.plan.bits > self.ansatz.qubits {
-            lambda.fill(T::default());
+        let (threads, isa, plan) = (self.threads, self.isa, &self.plan);
+        let (n, layers) = (self.ansatz.qubits, self.ansatz.layers);
+        assert_eq!(self.tangent.len(), layers * plan.bits, "the state comes before its gradient");
+        if plan.bits > n {
+            self.lambda.as_mut_slice().fill(T::default());
         }
-        for (index, &value) in cotangent.iter().enumerate() {
-            let to = index ^ frame.x;
-            lambda[self.plan.place(to)] = if frame.sign(to) { -value } else { value };
+        if self.sums.as_slice().len() < plan.chunks() * layers * n {
+            self.sums = Buffer::new(plan.chunks() * layers * n);
         }
-        let (n, layers, chunks) = (self.ansatz.qubits, self.ansatz.layers, self.plan.chunks());
-        if self.sums.as_slice().len() < chunks * layers * n {
-            self.sums = Buffer::new(chunks * layers * n);
-        }
-        let shared = Backward {
-            plan: &self.plan,
-            tangent: &self.tangent,
-            scale: &self.rotations.scale_backward,
-            psi: self.psi.as_mut_slice().as_mut_ptr(),
-            lambda: lambda.as_mut_ptr(),
-            sums: self.sums.as_mut_slice().as_mut_ptr(),
-            barrier: &team::Barrier::new(self.threads),
-            threads: self.threads,
-            me: 0,
+        let psi = Vector(self.psi.as_mut_slice().as_mut_ptr());
+        let lambda = Vector(self.lambda.as_mut_slice().as_mut_ptr());
+        let sums = Vector(self.sums.as_mut_slice().as_mut_ptr());
+        let barrier = team::Barrier::new(threads);
+        let (rotations, tangent) = (&self.rotations, &self.tangent);
+        let part = |me| {
+            let layers = team::share(layers, threads, me);
+            layers.start * n..layers.end * n
         };
-        team::run(self.threads, |me| T::dispatch(self.isa, shared.of(me)));
-        let sums = self.sums.as_slice();
-        for layer in 0..layers {
-            for qubit in 0..n {
-                let at = layer * n + n - 1 - qubit;
-                let sum: f64 = (0..chunks).map(|chunk| sums[chunk * layers * n + at].wide()).sum();
-                gradient[layer * n + qubit] = self.rotations.factor[at] * sum;
+        team::each(team::parts(gradient, threads, part), |me, gradient| {
+            let mine = amplitudes::part(self.ansatz.amplitudes(), threads, me);
+            // SAFETY: threads put different parts of the vector, before any works on it.
+            unsafe { amplitudes::put(plan, rotations.frame, cotangent, mine, lambda.start()) };
+            barrier.wait();
+            let (psi, lambda, scale) = (psi.start(), lambda.start(), &rotations.scale_backward);
+            let barrier = &barrier;
+            T::dispatch(
+                isa,
+                Backward { plan, tangent, scale, psi, lambda, sums: sums.start(), barrier, threads, me },
+            );
+            gradient.fill(0.0);
+            for chunk in 0..plan.chunks() {
+                // SAFETY: there is a sum for each chunk and angle, and the sweep has ended, for all threads.
+                let sums =
+                    unsafe { std::slice::from_raw_parts(sums.start().add(chunk * layers * n), layers * n) };
+                let sums = sums[part(me)].chunks_exact(n).flat_map(|layer| layer.iter().rev());
+                gradient.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum.wide());
             }
-        }
+            let factors = rotations.factor[part(me)].chunks_exact(n).flat_map(|layer| layer.iter().rev());
+            gradient.iter_mut().zip(factors).for_each(|(total, factor)| *total *= factor);
+        });
         // The sweep has undone the circuit.
         self.tangent.clear();
     }
 }
+
+/// The start of a vector that several threads work on: each on parts of its own between two barriers.
+#[derive(Clone, Copy)]
+struct Vector<T>(*mut T);
+
+impl<T> Vector<T> {
+    fn start(self) -> *mut T {
+        self.0
+    }
+}
+
+// SAFETY: who reaches through it says why no other thread reaches the same numbers.
+unsafe impl<T: Send> Sync for Vector<T> {}

@@ -27,19 +27,14 @@ pub(super) struct Layer<'a, S: Lanes<T>, T: Real> {
 }
 
 impl<'a, S: Lanes<T>, T: Real> Layer<'a, S, T> {
+    /// The rotations of a layer, whose tangents these are, by bit.
     #[inline(always)]
     pub(super) fn new(simd: S, plan: &'a Plan<T>, layer: usize, tangent: &[T], scale: f64) -> Self {
         let mut lanes = [simd.splat(T::default()); LANE_BITS];
-        for (bit, lane) in lanes.iter_mut().enumerate().take(S::LOG.min(plan.qubits)) {
-            // -t where the bit is 0, t where it is 1.
-            let mut signed = [T::default(); 16];
-            for (at, value) in signed.iter_mut().enumerate() {
-                *value = if (at >> bit) & 1 == 1 { tangent[bit] } else { -tangent[bit] };
-            }
-            // SAFETY: no register has more than 16 lanes.
-            *lane = unsafe { simd.load(signed.as_ptr()) };
+        for (bit, lane) in lanes.iter_mut().enumerate().take(S::LOG) {
+            *lane = signed(simd, plan, bit, simd.splat(tangent[bit]));
         }
-        let scale = (scale != 1.0).then(|| simd.splat(T::of(scale)));
+        let scale = if scale == 1.0 { None } else { Some(simd.splat(T::of(scale))) };
         Self { simd, lanes, codes: plan.codes[layer % 2].as_ptr(), plan, signs: plan.signs.as_ptr(), scale }
     }
 
@@ -64,33 +59,26 @@ impl<'a, S: Lanes<T>, T: Real> Layer<'a, S, T> {
     }
 }
 
-/// Tangents of the bits of a pass; zero for bits beyond the qubits.
+/// A register with the sign of lanes changed where this bit of their number is 0.
 #[inline(always)]
-pub(super) fn tangents<S: Lanes<T>, T: Real>(
-    simd: S,
-    plan: &Plan<T>,
-    pass: Pass,
-    tangent: &[T],
-) -> [S::V; PASS_BITS] {
-    std::array::from_fn(|k| {
-        let bit = pass.low + k;
-        simd.splat(if k < pass.count && bit < plan.qubits { tangent[bit] } else { T::default() })
-    })
+pub(super) fn signed<S: Lanes<T>, T: Real>(simd: S, plan: &Plan<T>, bit: usize, v: S::V) -> S::V {
+    let signs = &plan.lane_signs[bit << S::LOG..(bit + 1) << S::LOG];
+    // SAFETY: as many signs as a register has lanes.
+    simd.xor(v, unsafe { simd.load(signs.as_ptr()) })
 }
 
-/// Those of some passes.
+/// Tangents of the bits of a pass.
 #[inline(always)]
-pub(super) fn all_tangents<S: Lanes<T>, T: Real>(
+pub(super) fn tangents<S: Lanes<T>, T: Real, const R: usize>(
     simd: S,
-    plan: &Plan<T>,
-    passes: &[Pass],
+    pass: Pass,
     tangent: &[T],
-) -> [[S::V; PASS_BITS]; MOST] {
-    let mut all = [[simd.splat(T::default()); PASS_BITS]; MOST];
-    for (t, &pass) in all.iter_mut().zip(passes) {
-        *t = tangents(simd, plan, pass, tangent);
+) -> [S::V; R] {
+    let mut t = [simd.splat(T::default()); R];
+    for (k, t) in t.iter_mut().enumerate() {
+        *t = simd.splat(tangent[pass.low + k]);
     }
-    all
+    t
 }
 
 /// The first register of group `group` of registers that differ in `1 << count` ways at `low`.
@@ -104,7 +92,7 @@ pub(super) fn first(group: usize, low: usize, count: usize) -> usize {
 #[inline(always)]
 pub(super) unsafe fn rotate<S: Lanes<T>, T: Real, const R: usize, const LANES: bool, const GATES: bool>(
     layer: &Layer<'_, S, T>,
-    tangent: &[S::V; PASS_BITS],
+    tangent: &[S::V; R],
     psi: *mut T,
     register: usize,
     stride: usize,
@@ -149,7 +137,7 @@ pub(super) unsafe fn rotate<S: Lanes<T>, T: Real, const R: usize, const LANES: b
 #[inline(always)]
 pub(super) unsafe fn undo<S: Lanes<T>, T: Real, const R: usize, const LANES: bool, const GATES: bool>(
     layer: &Layer<'_, S, T>,
-    tangent: &[S::V; PASS_BITS],
+    tangent: &[S::V; R],
     (psi, lambda): (*mut T, *mut T),
     register: usize,
     stride: usize,

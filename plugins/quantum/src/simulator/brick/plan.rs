@@ -1,4 +1,6 @@
-//! In which order the kernels go through the qubits of a layer.
+//! In which order the kernels go through layers and their qubits.
+
+use std::ops::Range;
 
 use super::Ansatz;
 use crate::simulator::lanes::width;
@@ -41,8 +43,21 @@ pub(super) struct Strip {
     pub(super) passes: Vec<Pass>,
 }
 
-/// The order of work in each layer. Bits below `block` are done block by block in the first-level cache, first of all
-/// those within a register together with `passes[0]`; the others strip by strip.
+/// What is done between two exchanges among threads, part by part of the vectors: rotations on the bits of a strip, or on
+/// those within blocks. Rotations of a layer commute, so every other layer takes them in the opposite order; then the end of
+/// one layer and the beginning of the next are on the same bits, and both are done while a part is in the first-level cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Phase {
+    /// Which of the strips; none for blocks.
+    pub(super) strip: Option<usize>,
+    /// One layer or two.
+    pub(super) layers: Range<usize>,
+    /// Whether the first of them ends here, with its controlled-Z gates. A second one never does.
+    pub(super) gates: bool,
+}
+
+/// The order of work. Bits below `block` are done block by block in the first-level cache, those within a register
+/// together with `inner[0]`; the others strip by strip.
 pub(super) struct Plan<T> {
     /// Bits of an index: those of the qubits, and more where a register or a block needs them.
     pub(super) bits: usize,
@@ -58,12 +73,16 @@ pub(super) struct Plan<T> {
     pub(super) near: (usize, usize),
     /// The passes over everything, from the lowest bits on.
     pub(super) strips: Vec<Strip>,
-    /// The order of bits when a layer is undone.
-    pub(super) order: Vec<usize>,
-    /// For even and odd layers, by register: which of `signs` the controlled-Z gates give its amplitudes.
+    /// The steps through the circuit.
+    pub(super) phases: Vec<Phase>,
+    /// The order of bits when even and odd layers are undone.
+    pub(super) order: [Vec<usize>; 2],
+    /// For even and odd layers, by where a register lies: which of `signs` the controlled-Z gates give its amplitudes.
     pub(super) codes: [Vec<u8>; 2],
     /// Patterns of zeros whose signs are to be taken over, a register each.
     pub(super) signs: Vec<T>,
+    /// For each bit within a register, zeros with a sign where it is 0.
+    pub(super) lane_signs: Vec<T>,
     lanes: usize,
 }
 
@@ -94,17 +113,17 @@ impl<T: Real> Plan<T> {
             }
         }
         let near = inner.get(2).map_or((inner.len(), block), |pass| (2, pass.low));
-        let order = (0..log)
-            .chain(
-                inner
-                    .iter()
-                    .chain(strips.iter().flat_map(|strip| &strip.passes))
-                    .flat_map(|pass| pass.low..pass.low + pass.count),
-            )
-            .filter(|&bit| bit < n)
-            .collect();
+        let bits_of = |pass: &Pass| pass.low..pass.low + pass.count;
+        let within: Vec<usize> = (0..log).chain(inner.iter().flat_map(bits_of)).collect();
+        let of_strips: Vec<Vec<usize>> =
+            strips.iter().map(|strip| strip.passes.iter().flat_map(bits_of).collect()).collect();
+        let order = [
+            [&within].into_iter().chain(&of_strips).flatten().copied().filter(|&bit| bit < n).collect(),
+            of_strips.iter().rev().chain([&within]).flatten().copied().filter(|&bit| bit < n).collect(),
+        ];
         let (codes, signs) = patterns(ansatz, bits, 1 << log);
-        Self {
+        let phases = phases(ansatz.layers, strips.len());
+        let mut plan = Self {
             bits,
             qubits: n,
             layers: ansatz.layers,
@@ -112,11 +131,21 @@ impl<T: Real> Plan<T> {
             inner,
             near,
             strips,
+            phases,
             order,
-            codes,
+            codes: [Vec::new(), Vec::new()],
             signs,
+            lane_signs: (0..log << log).map(|i| zero((i >> (i >> log)) & 1 == 0)).collect(),
             lanes: 1 << log,
-        }
+        };
+        plan.codes = codes.map(|codes| {
+            let mut placed = vec![0; plan.room().div_ceil(plan.lanes)];
+            for (register, code) in codes.into_iter().enumerate() {
+                placed[plan.place(register * plan.lanes) / plan.lanes] = code;
+            }
+            placed
+        });
+        plan
     }
 
     /// Parts in which sums are kept. They depend on the circuit alone, so that results do not depend on threads.
@@ -140,10 +169,44 @@ impl<T: Real> Plan<T> {
         index + (index >> self.block) * (GAP_BYTES / size_of::<T>())
     }
 
+    /// Makes the blocks of some chunks those of |0…0⟩.
+    ///
+    /// # Safety
+    /// `psi` is a vector of this plan, of which no other thread uses these chunks.
+    pub(super) unsafe fn begin(&self, chunks: Range<usize>, psi: *mut T) {
+        for block in chunks.start * self.blocks()..chunks.end * self.blocks() {
+            // SAFETY: the block is within the vector.
+            let block = unsafe { psi.add(self.place(block << self.block)) };
+            // SAFETY: as above; all bits zero are the number zero.
+            unsafe { block.write_bytes(0, 1 << self.block) };
+        }
+        if chunks.start == 0 {
+            // SAFETY: there is one amplitude at least.
+            unsafe { *psi = T::of(1.0) };
+        }
+    }
+
     /// The room that a vector takes.
     pub(super) fn room(&self) -> usize {
         self.place((1 << self.bits) - 1) + 1
     }
+}
+
+/// The order in which a circuit goes through blocks and so many strips: even layers end with the blocks, odd ones begin
+/// with them.
+fn phases(layers: usize, strips: usize) -> Vec<Phase> {
+    let sides: Vec<Option<usize>> = std::iter::once(None).chain((0..strips).map(Some)).collect();
+    let mut phases: Vec<Phase> = Vec::new();
+    for layer in 0..layers {
+        for at in 0..sides.len() {
+            let strip = sides[if layer % 2 == 0 { sides.len() - 1 - at } else { at }];
+            match phases.last_mut().filter(|before| at == 0 && strips > 0 && before.strip == strip) {
+                Some(before) => before.layers.end += 1,
+                None => phases.push(Phase { strip, layers: layer..layer + 1, gates: at == strips }),
+            }
+        }
+    }
+    phases
 }
 
 /// The signs of the controlled-Z gates after even and odd layers, as few patterns and a code for each register.
@@ -170,6 +233,9 @@ fn patterns<T: Real>(ansatz: &Ansatz, bits: usize, lanes: usize) -> ([Vec<u8>; 2
             })
             .collect()
     });
-    let zero = |negative: &bool| T::of(if *negative { -0.0 } else { 0.0 });
-    (codes, patterns.iter().flatten().map(zero).collect())
+    (codes, patterns.into_iter().flatten().map(zero).collect())
+}
+
+fn zero<T: Real>(negative: bool) -> T {
+    T::of(if negative { -0.0 } else { 0.0 })
 }

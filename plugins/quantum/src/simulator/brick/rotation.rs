@@ -6,6 +6,8 @@
 //! end: a rotation changes its sign when an X or a Z passes, and an X that passes a CZ leaves a Z on the other qubit.
 
 use super::Ansatz;
+use crate::simulator::lanes::{Kernel, Lanes};
+use crate::simulator::{Isa, Real};
 
 /// A Pauli operator on all qubits: `± X^x Z^z`, by bits of the amplitude's index.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,13 +23,13 @@ impl Frame {
         ((self.x ^ self.z) >> bit) & 1 == 1
     }
 
-    /// Puts `k` quarter turns on a qubit behind the frame: `G X = -X G`, and `G = X Z`.
+    /// Puts `k` quarter turns on a qubit behind the frame: `G X = -X G`, `G = X Z` and `G² = -1`. Without branches, which
+    /// random angles would mislead.
     fn turn(&mut self, bit: usize, k: u8) {
-        for _ in 0..k {
-            self.negative ^= (self.x >> bit) & 1 == 1;
-            self.x ^= 1 << bit;
-            self.z ^= 1 << bit;
-        }
+        let odd = usize::from(k & 1);
+        self.negative ^= ((self.x >> bit) & odd == 1) != (k & 2 == 2);
+        self.x ^= odd << bit;
+        self.z ^= odd << bit;
     }
 
     /// Moves the frame past a controlled Z.
@@ -66,14 +68,15 @@ pub(super) struct Rotations {
 const PUT_OFF: f64 = 1.0 / 65536.0;
 
 impl Rotations {
-    /// Takes over new angles. `order` is the order of bits in which the backward sweep undoes a layer.
-    pub(super) fn bind(&mut self, ansatz: &Ansatz, angles: &[f64], order: &[usize]) {
+    /// Takes over new angles. `order` is the order of bits in which the backward sweep undoes even and odd layers.
+    pub(super) fn bind(&mut self, ansatz: &Ansatz, angles: &[f64], order: &[Vec<usize>; 2], isa: Isa) {
         let (n, layers) = (ansatz.qubits, ansatz.layers);
         for list in [&mut self.tangent, &mut self.factor, &mut self.cosine] {
             list.resize(n * layers, 0.0);
         }
         self.quarter.resize(n * layers, 0);
-        reduce(angles, &mut self.tangent, &mut self.cosine, &mut self.quarter);
+        let (tangent, cosine, quarter) = (&mut self.tangent, &mut self.cosine, &mut self.quarter);
+        f64::dispatch(isa, Reduce { angles, tangent, cosine, quarter });
         self.scale_forward.clear();
         self.scale_backward.clear();
         self.scale_backward.resize(layers, 1.0);
@@ -106,7 +109,7 @@ impl Rotations {
             if put_off < PUT_OFF {
                 self.scale_backward[layer] = std::mem::replace(&mut put_off, 1.0);
             }
-            for &bit in order {
+            for &bit in &order[layer % 2] {
                 self.factor[layer * n + bit] *= put_off * put_off;
                 put_off *= self.cosine[layer * n + bit];
             }
@@ -114,10 +117,26 @@ impl Rotations {
     }
 }
 
+/// [`reduce`], compiled for each instruction set: the same operations, more of them at a time.
+struct Reduce<'a> {
+    angles: &'a [f64],
+    tangent: &'a mut [f64],
+    cosine: &'a mut [f64],
+    quarter: &'a mut [u8],
+}
+
+impl Kernel<f64> for Reduce<'_> {
+    #[inline(always)]
+    fn run<S: Lanes<f64>>(self, _: S) {
+        reduce(self.angles, self.tangent, self.cosine, self.quarter);
+    }
+}
+
 /// Tangents and cosines of half the angles, less the quarter turns (0 to 3) that bring them into [-π/4, π/4].
 ///
 /// The polynomials are those of the usual sine and cosine kernels on that interval (errors below 2⁻⁵⁷); written out
 /// here because this loop, unlike calls, is done several angles at a time.
+#[inline(always)]
 fn reduce(angles: &[f64], tangent: &mut [f64], cosine: &mut [f64], quarter: &mut [u8]) {
     #[allow(clippy::excessive_precision, reason = "the digits as published")]
     const SINE: [f64; 6] = [

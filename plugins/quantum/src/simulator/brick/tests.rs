@@ -54,7 +54,7 @@ fn pairs_of_neighbours() {
 #[test]
 fn states_are_those_of_the_definition() {
     for qubits in (1..=14).chain([17]) {
-        let ansatz = Ansatz { qubits, layers: if qubits > 11 { 6 } else { 40 } };
+        let ansatz = Ansatz { qubits, layers: if qubits > 13 { 6 } else { 40 } };
         let angles = angles(ansatz, qubits as u64);
         let wanted = by_definition(ansatz, &angles);
         for isa in Isa::available() {
@@ -71,7 +71,7 @@ fn states_are_those_of_the_definition() {
 #[test]
 fn gradients_are_those_of_moved_angles() {
     for qubits in [1, 2, 3, 4, 5, 7, 9, 10, 13, 14, 16] {
-        let ansatz = Ansatz { qubits, layers: if qubits > 10 { 3 } else { 12 } };
+        let ansatz = Ansatz { qubits, layers: if qubits > 13 { 3 } else { 12 } };
         let angles = angles(ansatz, 40 + qubits as u64);
         let mut random = Random::new(9, 1);
         let cotangent: Vec<f64> = (0..ansatz.amplitudes()).map(|_| random.normal()).collect();
@@ -109,19 +109,46 @@ fn single_precision_keeps_the_norm() {
     assert!(furthest(&got, &wanted) < 1e-5, "{}", furthest(&got, &wanted));
 }
 
+/// Even layers end with what odd ones begin with, and that is done for both at once; beyond one strip the others stand by
+/// themselves.
+#[test]
+fn layers_alternate() {
+    let phases = |qubits, layers| Plan::<f64>::new(&Ansatz { qubits, layers }, Isa::Portable).phases;
+    let shown = |qubits, layers| -> Vec<_> {
+        phases(qubits, layers).into_iter().map(|phase| (phase.strip, phase.layers, phase.gates)).collect()
+    };
+    assert_eq!(shown(8, 2), [(None, 0..1, true), (None, 1..2, true)]);
+    assert_eq!(
+        shown(15, 3),
+        [(Some(0), 0..1, false), (None, 0..2, true), (Some(0), 1..3, true), (None, 2..3, true)]
+    );
+    assert_eq!(
+        shown(16, 2),
+        [
+            (Some(1), 0..1, false),
+            (Some(0), 0..1, false),
+            (None, 0..2, true),
+            (Some(0), 1..2, false),
+            (Some(1), 1..2, true)
+        ]
+    );
+}
+
+/// With one strip, and with two.
 #[test]
 fn threads_change_no_bit() {
-    let ansatz = Ansatz { qubits: 15, layers: 5 };
-    let angles = angles(ansatz, 2);
-    let cotangent: Vec<f32> = (0..ansatz.amplitudes()).map(|i| (i % 7) as f32 - 3.0).collect();
-    let run = |threads| {
-        let mut simulator = Simulator::<f32>::new(ansatz, threads);
-        let mut gradient = vec![0.0; ansatz.angles()];
-        let psi = simulator.state(&angles).to_vec();
-        simulator.gradient(&cotangent, &mut gradient);
-        (psi, gradient)
-    };
-    let one = run(1);
-    assert!(run(2) == one);
-    assert!(run(4) == one);
+    for (qubits, layers) in [(15, 5), (17, 4)] {
+        let ansatz = Ansatz { qubits, layers };
+        let angles = angles(ansatz, 2);
+        let cotangent: Vec<f32> = (0..ansatz.amplitudes()).map(|i| (i % 7) as f32 - 3.0).collect();
+        let run = |threads| {
+            let mut simulator = Simulator::<f32>::new(ansatz, threads);
+            let mut gradient = vec![0.0; ansatz.angles()];
+            let psi = simulator.state(&angles).to_vec();
+            simulator.gradient(&cotangent, &mut gradient);
+            (psi, gradient)
+        };
+        let one = run(1);
+        assert!([2, 3, 4].into_iter().all(|threads| run(threads) == one), "{qubits} qubits");
+    }
 }
