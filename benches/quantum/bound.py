@@ -32,7 +32,15 @@ def program(command):
         times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
         if times[-1] > 5:
             break
-    return min(times), done.stdout
+    return min(times), done.stdout + done.stderr
+
+
+def read(found, name, printed):
+    """What was found in a program's output. Without it everything ends: the time of a program that could not start, for
+    want of a library, would be taken for an answer's."""
+    if not found:
+        sys.exit(f"error: no bound in what `{name}` printed: {printed.strip()[-500:]}")
+    return found
 
 
 class Graph:
@@ -54,7 +62,7 @@ def dsdp(graph, folder):
     spent, printed = program([shutil.which("maxcut"), path, "-gaptol", "1e-6"])
     # The dual value of the last step, negative: it is the bound; its other value may be further off than asked for.
     found = re.findall(rf"^\d+ +{FLOAT} +{FLOAT} ", printed, re.MULTILINE)
-    return spent, -float(found[-1][1]) if found else math.nan
+    return spent, -float(read(found, "maxcut", printed)[-1][1])
 
 
 def csdp(graph, folder):
@@ -71,7 +79,7 @@ def csdp(graph, folder):
             print(i, 1, i, i, 1.0, file=out)
     spent, printed = program([shutil.which("csdp"), path])
     found = re.search(r"Dual objective value: *" + FLOAT, printed)
-    return spent, graph.half + float(found[1]) if found else math.nan
+    return spent, graph.half + float(read(found, "csdp", printed)[1])
 
 
 def scs(graph, _):
@@ -101,7 +109,7 @@ def main():
     for path in paths:
         graph, name = Graph(path), os.path.basename(path).removesuffix(".gz")
         mine, printed = program([ours, path])
-        bound = float(re.search(r"bound " + FLOAT, printed)[1])
+        bound = float(read(re.search(r"bound " + FLOAT, printed), ours, printed)[1])
         print(f"{name:>5} {'ours':>6}: {mine:8.3f} {bound:14.4f}", flush=True)
         for peer in (dsdp, csdp, scs):
             try:
