@@ -114,65 +114,85 @@ fn rotation(circuit: &mut Circuit, n: usize, (flip, phase): (usize, usize), angl
 
 /// A text that is not a circuit that can be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {message}")]
+#[error("line {line}, column {column}: {message}")]
 pub struct QasmError {
     /// The line, from 1.
     pub line: usize,
+    /// The column, from 1.
+    pub column: usize,
     /// What is wrong and what was expected.
     pub message: String,
 }
 
-fn fail<T>(line: usize, message: impl Into<String>) -> Result<T, QasmError> {
-    Err(QasmError { line, message: message.into() })
-}
-
 /// Reads OpenQASM 3: `qubit` declarations, `input float` angles, the gates of [`Gate`] with `ctrl @` and the names
 /// `cx`, `cy`, `cz`, `ch`, `crx`, `cry`, `crz`, `cp`, `cswap`, `ccx`, `U`, and angles made of numbers, `pi` and
-/// `+ - * / ( )`. Barriers and measurements are left out.
+/// `+ - * / ( )`. Barriers and measurements are left out. The line that names the version may be missing, as in the language.
 ///
 /// # Errors
-/// Anything else, with its line.
+/// Anything else, with its line and column.
 pub fn read(text: &str) -> Result<Circuit, QasmError> {
-    let mut reader = Reader::default();
-    let mut line = 1;
-    let mut statement = (String::new(), 1);
-    let mut characters = text.chars().peekable();
-    while let Some(c) = characters.next() {
-        match c {
-            '/' if characters.peek() == Some(&'/') => {
-                while characters.peek().is_some_and(|c| *c != '\n') {
-                    characters.next();
-                }
-            }
-            ';' => {
-                let (words, at) = std::mem::take(&mut statement);
-                reader.statement(words.trim(), at)?;
-            }
-            '{' | '}' => return fail(line, "blocks are not read; expand gates and loops first"),
-            c => {
-                line += usize::from(c == '\n');
-                if statement.0.trim().is_empty() {
-                    statement = (String::new(), line);
-                }
-                statement.0.push(if c.is_whitespace() { ' ' } else { c });
-            }
-        }
+    let text = without_comments(text);
+    let mut reader =
+        Reader { text: &text, registers: Vec::new(), inputs: Vec::new(), operations: Vec::new() };
+    if let Some(at) = text.find(['{', '}']) {
+        return reader.fail(&text[at..], "blocks are not read; expand gates and loops first");
     }
-    if !statement.0.trim().is_empty() {
-        return fail(statement.1, format!("`{}` does not end in a semicolon", statement.0.trim()));
+    let mut statements = text.split(';');
+    // There is one part at least: what follows the last semicolon.
+    let rest = statements.next_back().unwrap_or_default().trim();
+    for statement in statements {
+        reader.statement(statement.trim())?;
     }
-    let Reader { registers, inputs, operations, .. } = reader;
-    let qubits = registers.iter().map(|(_, _, size)| size).sum();
+    if !rest.is_empty() {
+        return reader.fail(rest, format!("`{}` does not end in a semicolon", shown(rest)));
+    }
+    let qubits = reader.registers.iter().map(|(_, _, size)| size).sum();
     if qubits == 0 {
-        return fail(line, "no qubits are declared");
+        return reader.fail(&text[text.len()..], "no qubits are declared; expected `qubit[N] NAME;`");
     }
-    let circuit = Circuit { qubits, angles: inputs.len(), operations };
-    circuit.check().map_err(|error| QasmError { line, message: error.to_string() })?;
-    Ok(circuit)
+    let circuit =
+        Circuit { qubits, angles: reader.inputs.len(), operations: std::mem::take(&mut reader.operations) };
+    match circuit.check() {
+        Ok(()) => Ok(circuit),
+        Err(error) => reader.fail(&text[text.len()..], error.to_string()),
+    }
 }
 
-#[derive(Default)]
-struct Reader {
+/// The text with spaces for comments, so that everything else stays where it is.
+fn without_comments(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find('/') {
+        let (before, from) = rest.split_at(start);
+        out.push_str(before);
+        let length = if from.starts_with("//") {
+            from.find('\n').unwrap_or(from.len())
+        } else if from.starts_with("/*") {
+            from.find("*/").map_or(from.len(), |end| end + 2)
+        } else {
+            out.push('/');
+            rest = &from[1..];
+            continue;
+        };
+        out.extend(from[..length].chars().map(|c| if c == '\n' { c } else { ' ' }));
+        rest = &from[length..];
+    }
+    out.push_str(rest);
+    out
+}
+
+/// A part of the text on one line, and not all of a long one.
+fn shown(text: &str) -> String {
+    const MOST: usize = 60;
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{} ...", &line[..end]),
+        None => line,
+    }
+}
+
+struct Reader<'a> {
+    text: &'a str,
     /// Names, first qubits, sizes.
     registers: Vec<(String, usize, usize)>,
     inputs: Vec<String>,
@@ -182,57 +202,79 @@ struct Reader {
 /// More would not fit into any memory.
 const MOST_QUBITS: usize = 60;
 
-impl Reader {
-    fn statement(&mut self, text: &str, line: usize) -> Result<(), QasmError> {
+impl Reader<'_> {
+    /// The error of this part of the text.
+    fn fail<T>(&self, at: &str, message: impl Into<String>) -> Result<T, QasmError> {
+        let offset = (at.as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize);
+        let before = self.text.get(..offset).unwrap_or_default();
+        let start = before.rfind('\n').map_or(0, |at| at + 1);
+        Err(QasmError {
+            line: 1 + before.matches('\n').count(),
+            column: 1 + before[start..].chars().count(),
+            message: message.into(),
+        })
+    }
+
+    fn statement(&mut self, text: &str) -> Result<(), QasmError> {
         let (word, rest) =
             text.split_at(text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len()));
         let rest = rest.trim();
         match word {
             "" if rest.is_empty() => Ok(()),
             "OPENQASM" if rest.starts_with('3') => Ok(()),
-            "OPENQASM" => fail(line, format!("version {rest} is not read; expected 3.0")),
+            "OPENQASM" => self.fail(rest, format!("version {} is not read; expected 3.0", shown(rest))),
             "include" | "barrier" | "bit" | "measure" => Ok(()),
             _ if text.contains("measure") => Ok(()),
-            "qubit" => self.register(rest, line),
+            "qubit" => self.register(rest),
             "input" => {
                 let Some(name) = rest
                     .split_whitespace()
                     .last()
                     .filter(|_| rest.starts_with("float") || rest.starts_with("angle"))
                 else {
-                    return fail(line, "expected `input float[64] NAME`");
+                    return self.fail(text, "expected `input float[64] NAME`");
                 };
                 self.inputs.push(name.to_owned());
                 Ok(())
             }
-            _ => self.gate(text, line),
+            _ => self.gate(text),
         }
     }
 
-    fn register(&mut self, rest: &str, line: usize) -> Result<(), QasmError> {
+    fn register(&mut self, rest: &str) -> Result<(), QasmError> {
         let (size, name) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
             Some((size, name)) => (size.trim().parse().unwrap_or(0), name.trim()),
             None => (1, rest),
         };
         let start: usize = self.registers.iter().map(|(_, _, size)| size).sum();
         if size == 0 || name.is_empty() || start + size > MOST_QUBITS {
-            return fail(line, format!("expected `qubit[N] NAME` with N from 1 to {MOST_QUBITS}"));
+            return self.fail(rest, format!("expected `qubit[N] NAME` with N from 1 to {MOST_QUBITS}"));
         }
         self.registers.push((name.to_owned(), start, size));
         Ok(())
     }
 
-    fn gate(&mut self, text: &str, line: usize) -> Result<(), QasmError> {
+    fn gate(&mut self, text: &str) -> Result<(), QasmError> {
         let (mut controls, mut text) = (0, text);
         while let Some(rest) = text.strip_prefix("ctrl") {
             let Some((count, gate)) = rest.split_once('@') else {
-                return fail(line, "expected `ctrl @ GATE`");
+                return self.fail(text, "expected `ctrl @ GATE`");
             };
-            let count = count.trim();
-            let inner = count.strip_prefix('(').and_then(|c| c.strip_suffix(')')).unwrap_or("1");
-            match inner.trim().parse::<usize>() {
-                Ok(count) if count > 0 && count < MOST_QUBITS => controls += count,
-                _ => return fail(line, format!("`{inner}` is not a number of controls")),
+            let inner = match count.trim() {
+                "" => Some("1"),
+                count => count.strip_prefix('(').and_then(|c| c.strip_suffix(')')),
+            };
+            match inner.and_then(|count| count.trim().parse::<usize>().ok()) {
+                Some(count) if count > 0 && count < MOST_QUBITS => controls += count,
+                _ => {
+                    return self.fail(
+                        count,
+                        format!(
+                            "expected `ctrl @ GATE` or `ctrl(N) @ GATE` with N from 1 to {}",
+                            MOST_QUBITS - 1
+                        ),
+                    );
+                }
             }
             text = gate.trim();
         }
@@ -241,36 +283,49 @@ impl Reader {
         let (angles, qubits) = match rest.trim().strip_prefix('(') {
             Some(rest) => {
                 let Some(close) = closing(rest) else {
-                    return fail(line, "a parenthesis is not closed");
+                    return self.fail(rest, "a parenthesis is not closed");
                 };
                 let list = split(&rest[..close]);
-                let angles = list.into_iter().map(|word| self.angle(word, line));
+                let angles = list.into_iter().map(|word| self.angle(word));
                 (angles.collect::<Result<Vec<_>, _>>()?, rest[close + 1..].trim())
             }
             None => (Vec::new(), rest.trim()),
         };
         let Some((gate, more)) = named(name, &angles) else {
             let given = angles.len();
-            return fail(line, format!("the gate `{name}` with {given} angles is not known"));
+            let takes = (0..=3).find(|&count| named(name, &[Angle::Fixed(0.0); 3][..count]).is_some());
+            let message = match takes {
+                Some(1) => format!("the gate `{name}` takes 1 angle; {given} are given"),
+                Some(takes) => format!("the gate `{name}` takes {takes} angles; {given} are given"),
+                None => format!(
+                    "the gate `{name}` is not known; known are h x y z s sdg t tdg rx ry rz p u3 swap, with `ctrl @`, \
+                     and cx cy cz ch crx cry crz cp cswap ccx"
+                ),
+            };
+            return self.fail(text, message);
         };
         controls += more;
         if controls > 0 && matches!(gate, Gate::U3(..)) {
             let message =
                 "a controlled `u3` depends on a phase that programs choose differently; write `p`, `ry`, `p`";
-            return fail(line, message);
+            return self.fail(text, message);
         }
-        let qubits =
-            qubits.split(',').map(|word| self.qubit(word.trim(), line)).collect::<Result<Vec<_>, _>>()?;
+        let words: Vec<&str> = qubits.split(',').map(str::trim).collect();
+        let qubits = words.iter().map(|word| self.qubit(word)).collect::<Result<Vec<_>, _>>()?;
         if qubits.len() != controls + gate.qubits() {
             let takes = controls + gate.qubits();
-            return fail(line, format!("`{text}` names {} qubits; expected {takes}", qubits.len()));
+            return self
+                .fail(text, format!("`{}` names {} qubits; expected {takes}", shown(text), qubits.len()));
+        }
+        if let Some(at) = (1..qubits.len()).find(|&at| qubits[..at].contains(&qubits[at])) {
+            return self.fail(words[at], format!("`{}` is named twice; qubits of a gate differ", words[at]));
         }
         let (controls, qubits) = qubits.split_at(controls);
         self.operations.push(Operation { gate, qubits: qubits.to_vec(), controls: controls.to_vec() });
         Ok(())
     }
 
-    fn qubit(&self, word: &str, line: usize) -> Result<usize, QasmError> {
+    fn qubit(&self, word: &str) -> Result<usize, QasmError> {
         let (name, index) = match word.split_once('[') {
             Some((name, index)) => (name.trim(), index.trim_end_matches(']').trim().parse::<usize>().ok()),
             None => (word, Some(0)),
@@ -281,21 +336,26 @@ impl Reader {
             .find(|(register, _, size)| register == name && (word.contains('[') || *size == 1));
         match (known, index) {
             (Some((_, start, size)), Some(index)) if index < *size => Ok(start + index),
-            (Some((_, _, size)), _) => {
-                fail(line, format!("`{word}` is not one of the {size} qubits of `{name}`"))
+            _ if word.contains(char::is_whitespace) => {
+                self.fail(word, format!("`{}` is not a qubit; is a semicolon missing?", shown(word)))
             }
-            _ => fail(line, format!("`{word}` is not a qubit that was declared")),
+            (Some((_, _, size)), _) => self.fail(
+                word,
+                format!("`{word}` is not one of the {size} qubits of `{name}`, from 0 to {}", size - 1),
+            ),
+            _ => self.fail(word, format!("`{}` is not a qubit that was declared", shown(word))),
         }
     }
 
-    fn angle(&self, word: &str, line: usize) -> Result<Angle, QasmError> {
+    fn angle(&self, word: &str) -> Result<Angle, QasmError> {
         if let Some(at) = self.inputs.iter().position(|name| name == word) {
             return Ok(Angle::Free(at));
         }
         let mut rest = word;
         match sum(&mut rest, 0) {
             Some(value) if rest.trim().is_empty() && value.is_finite() => Ok(Angle::Fixed(value)),
-            _ => fail(line, format!("`{word}` is not an angle: numbers, `pi` and + - * / ( ) are")),
+            _ => self
+                .fail(word, format!("`{}` is not an angle: numbers, `pi` and + - * / ( ) are", shown(word))),
         }
     }
 }

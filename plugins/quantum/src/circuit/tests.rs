@@ -100,7 +100,7 @@ fn qasm_reads_what_it_writes() {
     for circuit in [bound, every_gate()] {
         assert_eq!(qasm::read(&qasm::write(&circuit)).unwrap(), circuit);
     }
-    let text = "OPENQASM 3;\n// comment\ninclude \"stdgates.inc\"; qubit[2] a;\nqubit b;\nh a[1];\n\
+    let text = "OPENQASM 3;\n// comment; h\n/* of two\nlines; */include \"stdgates.inc\"; qubit[2] a;\nqubit b;\nh a[1];\n\
                 rx(-pi/2 + 2*(0.25 - 1e-1)) b; ctrl @ ctrl @ x a[0], a[1], b;\nbit c; c = measure b;\n";
     let circuit = qasm::read(text).unwrap();
     let angle = -std::f64::consts::FRAC_PI_2 + 2.0 * (0.25 - 0.1);
@@ -113,23 +113,34 @@ fn qasm_reads_what_it_writes() {
 }
 
 #[test]
-fn bad_qasm_is_told_by_its_line() {
+fn bad_qasm_is_told_by_its_place() {
     let message = |text: &str| qasm::read(text).unwrap_err().to_string();
-    let start = "OPENQASM 3.0;\nqubit[2] q;\n";
-    assert_eq!(message(&format!("{start}foo q[0];")), "line 3: the gate `foo` with 0 angles is not known");
-    assert_eq!(message(&format!("{start}h q[2];")), "line 3: `q[2]` is not one of the 2 qubits of `q`");
-    assert_eq!(message(&format!("{start}\nh r[0];")), "line 4: `r[0]` is not a qubit that was declared");
-    assert_eq!(message(&format!("{start}cx q[0];")), "line 3: `cx q[0]` names 1 qubits; expected 2");
+    let start = "OPENQASM 3.0;\nqubit[2] q; // ünicode, a; comment\n";
+    for (text, wanted) in [
+        ("foo q[0];", "line 3, column 1: the gate `foo` is not known; known are h x y z"),
+        ("h q[0]; rx q[0];", "line 3, column 9: the gate `rx` takes 1 angle; 0 are given"),
+        ("h(1, 2) q[0];", "line 3, column 1: the gate `h` takes 0 angles; 2 are given"),
+        ("h q[2];", "line 3, column 3: `q[2]` is not one of the 2 qubits of `q`, from 0 to 1"),
+        ("\nh r[0];", "line 4, column 3: `r[0]` is not a qubit that was declared"),
+        ("cx q[0];", "line 3, column 1: `cx q[0]` names 1 qubits; expected 2"),
+        ("h q[0]\nh q[1];", "line 3, column 3: `q[0] h q[1]` is not a qubit; is a semicolon missing?"),
+        ("rx(a) q[0];", "line 3, column 4: `a` is not an angle: numbers, `pi` and + - * / ( ) are"),
+        ("/* two\nlines */ h q[0]", "line 4, column 10: `h q[0]` does not end in a semicolon"),
+        ("h q[0]; for i in x { h q[0]; }", "line 3, column 20: blocks are not read"),
+        ("rx((((1) q[0];", "line 3, column 4: a parenthesis is not closed"),
+        ("cx q[0], q[0];", "line 3, column 10: `q[0]` is named twice; qubits of a gate differ"),
+        ("ctrl(x) @ h q[0], q[1];", "line 3, column 5: expected `ctrl @ GATE` or `ctrl(N) @ GATE`"),
+        ("input int n;", "line 3, column 1: expected `input float[64] NAME`"),
+        ("qubit[70] r;", "line 3, column 6: expected `qubit[N] NAME` with N from 1 to 60"),
+    ] {
+        let found = message(&format!("{start}{text}"));
+        assert!(found.starts_with(wanted), "{found}");
+    }
+    assert_eq!(message("OPENQASM 2.0;"), "line 1, column 10: version 2.0 is not read; expected 3.0");
     assert_eq!(
-        message(&format!("{start}rx(a) q[0];")),
-        "line 3: `a` is not an angle: numbers, `pi` and + - * / ( ) are"
+        message("OPENQASM 3.0;"),
+        "line 1, column 14: no qubits are declared; expected `qubit[N] NAME;`"
     );
-    assert_eq!(message("OPENQASM 2.0;"), "line 1: version 2.0 is not read; expected 3.0");
-    assert_eq!(message("OPENQASM 3.0;"), "line 1: no qubits are declared");
-    assert_eq!(message(&format!("{start}h q[0]")), "line 3: `h q[0]` does not end in a semicolon");
-    assert!(message(&format!("{start}for i in x {{ h q[0]; }}")).contains("blocks are not read"));
-    assert!(message(&format!("{start}rx((((1) q[0];")).contains("parenthesis is not closed"));
-    assert_eq!(message(&format!("{start}cx q[0], q[0];")), "line 3: gate 1 (x) takes 2 different qubits");
     let deep = format!("{start}rx({}1{}) q[0];", "(".repeat(9000), ")".repeat(9000));
     assert!(message(&deep).contains("is not an angle"));
 }

@@ -1,5 +1,8 @@
 //! `quantum/circuit`, `quantum/sample` and `quantum/resources`.
 
+use std::fmt::Display;
+use std::path::Path;
+
 use flow_plugin::artifact::metrics::write_metrics;
 use flow_plugin::artifact::{Dataset, DatasetWriter, Variable};
 use flow_plugin::schemars::{self, JsonSchema};
@@ -55,11 +58,18 @@ fn columns() -> usize {
     24
 }
 
-/// The Hadamard test has up to 4ⁿ rotations.
+/// The Hadamard test has up to 4ⁿ rotations a step.
 const TEST_QUBITS: usize = 8;
+const TEST_ROTATIONS: usize = 1 << 21;
 
 fn circuit_port(name: &str) -> Port {
     Port::new(name, Kind::File, "The circuit in OpenQASM 3.").of_type("quantum/circuit@1")
+}
+
+fn read_circuit(path: &Path) -> Result<Gates> {
+    let bad = |error: &dyn Display| Error::bad_input(format!("`{}`: {error}", path.display()));
+    let text = crate::text::read(path).map_err(|error| bad(&error))?;
+    qasm::read(&text).map_err(|error| bad(&error))
 }
 
 fn trained(params: &CircuitParams, context: &Context) -> Result<Gates> {
@@ -97,23 +107,34 @@ impl Operation for Circuit {
 
     fn run(&self, params: CircuitParams, context: &Context) -> Result<()> {
         let mut circuit = match (&params.file, context.optional_input("states")) {
-            (Some(path), None) => {
-                let text = std::fs::read_to_string(path)?;
-                qasm::read(&text).map_err(|error| Error::bad_input(format!("`{path}`: {error}")))?
-            }
+            (Some(path), None) => read_circuit(path.as_ref())?,
             (None, Some(_)) => trained(&params, context)?,
             _ => return Err(Error::bad_input("give either `file` or the input `states`")),
         };
         if params.hadamard_test {
             if circuit.qubits > TEST_QUBITS || circuit.angles > 0 {
+                let (qubits, angles) = (circuit.qubits, circuit.angles);
                 let message = format!(
-                    "the Hadamard test is written for trained circuits of up to {TEST_QUBITS} qubits"
+                    "the Hadamard test is written for circuits of up to {TEST_QUBITS} qubits without free angles; this one has \
+                     {qubits} qubits and {angles} angles"
                 );
                 return Err(Error::bad_input(message));
             }
+            let rotations = params.steps.saturating_mul(1 << (2 * circuit.qubits));
+            if rotations > TEST_ROTATIONS {
+                return Err(Error::bad_input(format!(
+                    "{} steps on {} qubits may take {rotations} rotations; at most {TEST_ROTATIONS} are written",
+                    params.steps, circuit.qubits
+                ))
+                .hint("fewer `steps`"));
+            }
             let graph = graph(context)?;
             if graph.vertices() > 1 << circuit.qubits {
-                return Err(Error::bad_input("the graph has more vertices than the circuit amplitudes"));
+                return Err(Error::bad_input(format!(
+                    "the graph has {} vertices, more than the {} amplitudes of the circuit",
+                    graph.vertices(),
+                    1 << circuit.qubits
+                )));
             }
             let alpha = params.alpha.unwrap_or_else(|| Spectrum::of(&graph).alpha());
             circuit = qasm::hadamard_test(&graph, &circuit, alpha, params.steps);
@@ -203,12 +224,13 @@ impl Operation for Sample {
 
     fn run(&self, params: SampleParams, context: &Context) -> Result<()> {
         let path = &context.input("circuit")?.path;
-        let circuit = qasm::read(&std::fs::read_to_string(path)?)
-            .map_err(|error| Error::bad_input(format!("`{}`: {error}", path.display())))?;
+        let circuit = read_circuit(path)?;
         if circuit.qubits > MOST || circuit.angles > 0 {
             return Err(Error::bad_input(format!(
-                "circuits of up to {MOST} qubits without free angles are measured; this one has {} qubits and {} angles",
-                circuit.qubits, circuit.angles
+                "`{}`: circuits of up to {MOST} qubits without free angles are measured; this one has {} qubits and {} angles",
+                path.display(),
+                circuit.qubits,
+                circuit.angles
             )));
         }
         let noise =
