@@ -1,14 +1,15 @@
 //! CPU times of the simulator's gradients, in the units of `benches/quantum`.
 //!
-//! `cargo run --release -p flow-quantum --example speed [-- DEPTH | threads]`: with a number, one run of training at 20,000
-//! vertices with so many times the layers of the default (1.41: `depth: deep`); with `threads`, two of them beside one.
+//! `cargo run --release -p flow-quantum --example speed [-- DEPTH | threads | published GRAPH]`: with a number, one run of
+//! training at 20,000 vertices with so many times the layers of the default (1.41: `depth: deep`); with `threads`, two of them
+//! beside one; with `published`, runs on a graph with the settings of the authors' example.
 
 use std::ops::ControlFlow;
 use std::time::Instant;
 
 use flow_plugin::measure::cpu_seconds;
 use flow_quantum::circuit::{Angle, Circuit, Compiled, Complex, Gate};
-use flow_quantum::graph::Family;
+use flow_quantum::graph::{Family, Format, Graph, read};
 use flow_quantum::htaac::{Problem, Settings};
 use flow_quantum::random::Random;
 use flow_quantum::simulator::brick::{Ansatz, Simulator};
@@ -131,13 +132,9 @@ fn measure_general(qubits: usize, layers: usize, threads: usize, isa: Isa) {
     );
 }
 
-/// Whole runs of the default settings with this seed, on a random graph and on a torus of 800 vertices, or one on a torus of
-/// 20,000 at a depth of the workflow.
-fn measure_training(name: &str, family: &str, depth: f64) {
-    let graph = serde_json::from_str::<Family>(family).expect("a family").generate().expect("a graph");
-    let settings = Settings { layers: Problem::layers(&graph, depth), ..Settings::default() };
-    let problem = Problem { graph: &graph, settings: &settings };
-    let runs = if graph.vertices() > 10_000 { 1 } else { 5 };
+/// Whole runs on one thread, of seeds from 0.
+fn measure_training(name: &str, graph: &Graph, settings: &Settings, runs: u64) {
+    let problem = Problem { graph, settings };
     let mut times = Vec::new();
     for seed in 0..runs {
         let start = cpu_seconds();
@@ -147,10 +144,18 @@ fn measure_training(name: &str, family: &str, depth: f64) {
     }
     times.sort_by(f64::total_cmp);
     println!(
-        "training {name}: {} layers, 300 epochs, median {:.3} s of {runs}",
+        "training {name}: {} layers, {} epochs, median {:.3} s of {runs}",
         settings.layers,
+        settings.epochs,
         times[times.len() / 2]
     );
+}
+
+/// Runs of the default settings on a graph of this family, with so many times their layers.
+fn measure_default(name: &str, family: &str, depth: f64, runs: u64) {
+    let graph = serde_json::from_str::<Family>(family).expect("a family").generate().expect("a graph");
+    let settings = Settings { layers: Problem::layers(&graph, depth), ..Settings::default() };
+    measure_training(name, &graph, &settings, runs);
 }
 
 /// Cases of `benches/quantum` for circuits of general gates: qubits and layers.
@@ -166,16 +171,18 @@ fn main() {
     match std::env::args().nth(1).as_deref() {
         None => {}
         Some("threads") => return compare_threads(15, 240),
+        Some("published") => {
+            let path = std::env::args().nth(2).expect("a graph's file");
+            let graph = read(path.as_ref(), Format::Auto).expect("a graph");
+            return measure_training("as published", &graph, &Settings::published(), 5);
+        }
         Some(depth) => {
-            return measure_training(
-                "20,000 vertices",
-                LARGE,
-                depth.parse().expect("a factor of the layers"),
-            );
+            let depth = depth.parse().expect("a factor of the layers");
+            return measure_default("20,000 vertices", LARGE, depth, 1);
         }
     }
     for (name, family) in SMALL {
-        measure_training(name, family, 1.0);
+        measure_default(name, family, 1.0, 5);
     }
     for isa in Isa::available().into_iter().rev() {
         for (qubits, layers) in GENERAL {

@@ -78,6 +78,23 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// Those of the authors' published example for the tori of 800 vertices (G11 to G13).
+    #[must_use]
+    pub fn published() -> Self {
+        Self {
+            objective: Objective::Linear,
+            constraints: Constraints::Authors { coefficient: 100.0, regulariser: 1.2 },
+            alpha: Some(0.01),
+            rate: 0.01,
+            decay: false,
+            beta2: 0.999,
+            amsgrad: true,
+            ..Self::default()
+        }
+    }
+}
+
 /// A run that cannot be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SolveError {

@@ -32,25 +32,6 @@ fn small() -> Graph {
     parse(&text, Format::Gset).unwrap()
 }
 
-fn published() -> Settings {
-    Settings {
-        circuit: true,
-        layers: 240,
-        objective: Objective::Linear,
-        constraints: Constraints::Authors { coefficient: 100.0, regulariser: 1.2 },
-        alpha: Some(0.01),
-        gradient: Gradient::Adjoint,
-        shots: None,
-        noise: Noise::default(),
-        epochs: 50,
-        rate: 0.01,
-        decay: false,
-        beta2: 0.999,
-        amsgrad: true,
-        plateau: None,
-    }
-}
-
 fn tuning_free() -> Settings {
     Settings {
         layers: 6,
@@ -61,7 +42,7 @@ fn tuning_free() -> Settings {
         rate: 0.02,
         decay: true,
         amsgrad: false,
-        ..published()
+        ..Settings::published()
     }
 }
 
@@ -74,7 +55,7 @@ fn golden_trajectory() {
     let packed = std::fs::read(data("G11_start_angles.gz")).unwrap();
     flate2::read::GzDecoder::new(packed.as_slice()).read_to_string(&mut text).unwrap();
     let angles: Vec<f64> = text.split_whitespace().map(|word| word.parse().unwrap()).collect();
-    let settings = published();
+    let settings = Settings { epochs: 50, ..Settings::published() };
     let problem = Problem { graph: &graph, settings: &settings };
     let check = |outcome: Outcome| {
         for (epoch, loss, cut) in

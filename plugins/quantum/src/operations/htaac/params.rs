@@ -292,14 +292,23 @@ impl HtaacParams {
     pub(super) fn settings(&self, graph: &Graph) -> Settings {
         let (paper, direct) = (self.preset == Preset::Paper, self.ansatz == AnsatzKind::None);
         let loss = self.loss.unwrap_or(if paper { LossKind::Authors } else { LossKind::Collision });
-        let default = Settings::default();
+        let factor = match self.depth {
+            Depth::Standard => 1.0,
+            Depth::Deep => 1.41,
+        };
+        let preset = if paper {
+            Settings::published()
+        } else {
+            Settings { layers: Problem::layers(graph, factor), ..Settings::default() }
+        };
         let constraints = match loss {
             LossKind::Authors => Constraints::Authors {
                 coefficient: self.coefficient.unwrap_or(100.0),
                 regulariser: self.regulariser.unwrap_or(1.2),
             },
             LossKind::Collision => {
-                self.weight.map_or(default.constraints, |[start, end]| Constraints::Collision { start, end })
+                let rule = Settings::default().constraints;
+                self.weight.map_or(rule, |[start, end]| Constraints::Collision { start, end })
             }
         };
         let objective = self.objective.unwrap_or(if paper && !self.measured() {
@@ -307,21 +316,16 @@ impl HtaacParams {
         } else {
             ObjectiveKind::HadamardExact
         });
-        let factor = match self.depth {
-            Depth::Standard => 1.0,
-            Depth::Deep => 1.41,
-        };
-        let layers = if paper { 240 } else { Problem::layers(graph, factor) };
         Settings {
             circuit: !direct,
-            layers: self.layers.unwrap_or(layers),
+            layers: self.layers.unwrap_or(preset.layers),
             objective: match objective {
                 ObjectiveKind::Linear => Objective::Linear,
                 ObjectiveKind::HadamardExact => Objective::HadamardExact,
                 ObjectiveKind::HadamardCircuit => Objective::HadamardCircuit,
             },
             constraints,
-            alpha: self.alpha.or(paper.then_some(0.01)),
+            alpha: self.alpha.or(preset.alpha),
             shots: self.shots.map(|shots| match shots {
                 ShotsParam::Each(n) => Shots { objective: n, population: n, constraints: n },
                 ShotsParam::Terms(terms) => Shots {
@@ -341,14 +345,10 @@ impl HtaacParams {
                 GradientKind::Spsa => Gradient::Spsa,
             },
             epochs: self.epochs,
-            rate: self.rate.unwrap_or(match (direct, paper) {
-                (true, _) => DIRECT_RATE,
-                (false, true) => 0.01,
-                (false, false) => default.rate,
-            }),
-            decay: direct || !paper,
-            beta2: if paper { 0.999 } else { default.beta2 },
-            amsgrad: paper,
+            rate: self.rate.unwrap_or(if direct { DIRECT_RATE } else { preset.rate }),
+            decay: direct || preset.decay,
+            beta2: preset.beta2,
+            amsgrad: preset.amsgrad,
             plateau: self.plateau.map(|p| (p.epochs, p.change)),
         }
     }
