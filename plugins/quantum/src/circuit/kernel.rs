@@ -9,7 +9,7 @@ use super::gate::Matrix;
 use crate::simulator::lanes::Lanes;
 
 /// The most numbers in a register.
-const LANES: usize = 8;
+pub(super) const LANES: usize = 8;
 
 /// What a gate acts on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,19 +84,19 @@ fn overlap<S: Lanes<f64>, const REAL: bool>(simd: S, lambda: S::V, psi: [S::V; 2
 
 /// The registers of a vector whose indices have certain bits, in order: those of `fixed` set, any of `free`.
 #[derive(Clone, Copy)]
-struct Registers {
-    free: usize,
-    fixed: usize,
+pub(super) struct Registers {
+    pub(super) free: usize,
+    pub(super) fixed: usize,
 }
 
 impl Registers {
-    fn count(self) -> usize {
+    pub(super) fn count(self) -> usize {
         1 << self.free.count_ones()
     }
 
     /// The free bits of the one after that with the free bits `at`.
     #[inline(always)]
-    fn next(self, at: usize) -> usize {
+    pub(super) fn next(self, at: usize) -> usize {
         at.wrapping_sub(self.free) & self.free
     }
 }
@@ -266,7 +266,7 @@ pub(super) unsafe fn undo<S: Lanes<f64>>(
 }
 
 /// Whether a matrix is X: it moves amplitudes without a change.
-fn is_flip(m: &Matrix) -> bool {
+pub(super) fn is_flip(m: &Matrix) -> bool {
     *m == [[Complex::ZERO, Complex::ONE], [Complex::ONE, Complex::ZERO]]
 }
 

@@ -4,6 +4,7 @@ mod complex;
 mod density;
 mod draw;
 mod gate;
+mod group;
 mod kernel;
 mod noise;
 pub mod qasm;

@@ -8,10 +8,10 @@ use super::gate::Gate;
 use super::{Circuit, Operation};
 
 /// Bits of an index into a tile, at most: 64 kB.
-const TILE: usize = 12;
+const TILE: usize = 14;
 
 /// The lowest bits, which are in every tile, so that what is copied at a time is 512 bytes.
-const TOGETHER: usize = 5;
+const TOGETHER: usize = 3;
 
 /// Gates on one qubit, one after the other, where the controls are 1.
 #[derive(Clone, Debug)]

@@ -3,7 +3,8 @@
 #[cfg(test)]
 mod tests;
 
-use super::gate::Matrix;
+use super::gate::{Gate, Matrix};
+use super::group::Group;
 use super::kernel::{Act, Target, apply, undo};
 use super::schedule::{Step, Sweep, spread, steps, sweeps};
 use super::{Angle, Circuit, CircuitError, Complex};
@@ -112,10 +113,12 @@ impl Compiled {
     }
 
     fn after(&self, mut state: State, angles: &[f64]) -> State {
-        let matrices: Vec<Matrix> = self.steps.iter().map(|step| matrix(step, angles)).collect();
+        let matrices: Vec<Matrix> = self.steps.iter().map(|step| matrix(&step.gates, angles)).collect();
+        let parts: Vec<_> = self.steps.iter().map(|step| parts(step, angles)).collect();
         let shared = Forward {
             circuit: self,
             matrices: &matrices,
+            parts: &parts,
             psi: state.amplitudes.as_mut_ptr(),
             barrier: &Barrier::new(self.threads),
             me: 0,
@@ -135,7 +138,7 @@ impl Compiled {
         assert_eq!(psi.amplitudes.len(), 1 << self.qubits, "a state of the circuit's qubits");
         assert_eq!(cotangent.len(), psi.amplitudes.len(), "one derivative for each amplitude");
         let mut lambda = cotangent.to_vec();
-        let matrices: Vec<Matrix> = self.steps.iter().map(|step| adjoint(&matrix(step, angles))).collect();
+        let matrices: Vec<Matrix> = self.steps.iter().map(|step| adjoint(&matrix(&step.gates, angles))).collect();
         let mut sums = vec![[[Complex::ZERO; 2]; 2]; self.chunks() * self.steps.len()];
         let shared = Backward {
             circuit: self,
@@ -168,12 +171,20 @@ impl Compiled {
     }
 }
 
-/// The matrix of a step's gates.
-fn matrix(step: &Step, angles: &[f64]) -> Matrix {
+/// The matrix of gates, the first one first.
+fn matrix(gates: &[Gate], angles: &[f64]) -> Matrix {
     // Swaps have become other gates.
-    let mut matrices = step.gates.iter().filter_map(|gate| gate.matrix(angles));
+    let mut matrices = gates.iter().filter_map(|gate| gate.matrix(angles));
     let first = matrices.next().unwrap_or(IDENTITY);
     matrices.fold(first, |all, m| product(&m, &all))
+}
+
+/// The matrix of a step as a real one and a diagonal one after it, if its gates are such.
+fn parts(step: &Step, angles: &[f64]) -> Option<(Matrix, Matrix)> {
+    let diagonal = step.gates.iter().rev().take_while(|gate| gate.is_diagonal()).count();
+    let (real, diagonal) = step.gates.split_at(step.gates.len() - diagonal);
+    let both = !real.is_empty() && !diagonal.is_empty() && real.iter().all(|gate| gate.is_real());
+    both.then(|| (matrix(real, angles), matrix(diagonal, angles)))
 }
 
 /// Whether a step has a free angle.
@@ -189,10 +200,7 @@ fn derivatives(step: &Step, angles: &[f64], sum: &Matrix, gradient: &mut [f64]) 
             let (Angle::Free(free), Some(derivative)) = (angle, gate.derivative(which, angles)) else {
                 continue;
             };
-            let of = |gates: &[super::Gate]| {
-                gates.iter().filter_map(|g| g.matrix(angles)).fold(IDENTITY, |all, m| product(&m, &all))
-            };
-            let (before, after) = (of(&step.gates[..at]), of(&step.gates[at + 1..]));
+            let (before, after) = (matrix(&step.gates[..at], angles), matrix(&step.gates[at + 1..], angles));
             let all = product(&after, &product(&derivative, &before));
             for (row, sums) in all.iter().zip(sum) {
                 for (d, e) in row.iter().zip(sums) {
@@ -315,6 +323,8 @@ fn room<S: Lanes<f64>>(bits: usize) -> (Buffer<f64>, usize) {
 struct Forward<'a> {
     circuit: &'a Compiled,
     matrices: &'a [Matrix],
+    /// Those of steps that are a real one and a diagonal one.
+    parts: &'a [Option<(Matrix, Matrix)>],
     psi: *mut Complex,
     barrier: &'a Barrier,
     me: usize,
@@ -338,16 +348,34 @@ impl Kernel<f64> for Forward<'_> {
             let ready = Ready::new(circuit, sweep);
             let (mut room, bits) = room::<S>(ready.bits);
             let psi = room.as_mut_slice().as_mut_ptr();
+            let mut group = Group::new::<S>(bits);
             for tile in tiles.clone() {
                 let start = spread(tile, &ready.outer);
                 // SAFETY: the tile is one of the state's and this thread's, and there is room for it.
-                unsafe { ready.load(self.psi, start, psi) };
+                let held = unsafe {
+                    ready.load(self.psi, start, psi);
+                    std::slice::from_raw_parts(psi, 2 << bits)
+                };
+                // Gates leave nothing of nothing, which most tiles of a basis state are.
+                if held.iter().all(|x| *x == 0.0) {
+                    continue;
+                }
                 for placed in &ready.placed {
-                    if let Some(act) = placed.act(start, &self.matrices[placed.step]) {
-                        // SAFETY: the act's bits are those of the tile.
-                        unsafe { apply(simd, &act, psi, bits) };
+                    let Some(act) = placed.act(start, &self.matrices[placed.step]) else { continue };
+                    let parts = self.parts[placed.step].as_ref();
+                    if group.take(&act, parts) {
+                        continue;
+                    }
+                    // SAFETY: the acts' bits are those of the tile.
+                    unsafe {
+                        group.apply(simd, psi);
+                        if !group.take(&act, parts) {
+                            apply(simd, &act, psi, bits);
+                        }
                     }
                 }
+                // SAFETY: as above.
+                unsafe { group.apply(simd, psi) };
                 // SAFETY: as above.
                 unsafe { ready.store(psi, self.psi, start) };
             }

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::circuit::Gate;
+
 use crate::random::Random;
 
 /// Some gates drawn at random, with angles of their own.
