@@ -7,10 +7,10 @@
 use super::gate::Gate;
 use super::{Circuit, Operation};
 
-/// Bits of an index into a tile, at most: 64 kB.
+/// Bits of an index into a tile, at most: 256 kB, which leaves room for two in the second-level cache.
 const TILE: usize = 14;
 
-/// The lowest bits, which are in every tile, so that what is copied at a time is 512 bytes.
+/// The lowest bits, which are in every tile, so that what is copied at a time is 128 bytes.
 const TOGETHER: usize = 3;
 
 /// Gates on one qubit, one after the other, where the controls are 1.

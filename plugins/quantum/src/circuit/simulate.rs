@@ -138,7 +138,8 @@ impl Compiled {
         assert_eq!(psi.amplitudes.len(), 1 << self.qubits, "a state of the circuit's qubits");
         assert_eq!(cotangent.len(), psi.amplitudes.len(), "one derivative for each amplitude");
         let mut lambda = cotangent.to_vec();
-        let matrices: Vec<Matrix> = self.steps.iter().map(|step| adjoint(&matrix(&step.gates, angles))).collect();
+        let matrices: Vec<Matrix> =
+            self.steps.iter().map(|step| adjoint(&matrix(&step.gates, angles))).collect();
         let mut sums = vec![[[Complex::ZERO; 2]; 2]; self.chunks() * self.steps.len()];
         let shared = Backward {
             circuit: self,

@@ -205,7 +205,7 @@ impl Operation for Sample {
         let doc = "Measures all qubits of a circuit so many times. Noise acts on each qubit of every gate: exactly, by \
                    the density matrix, up to 6 qubits, and by random courses beyond. Qubit 0 is the most significant \
                    bit of an outcome.";
-        Spec::new("sample", 1, "Measures a circuit, with or without noise.")
+        Spec::new("sample", 2, "Measures a circuit, with or without noise.")
             .doc(doc)
             .tolerance(1e-2)
             .input(circuit_port("circuit"))
