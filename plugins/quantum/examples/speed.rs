@@ -1,8 +1,11 @@
 //! CPU times of the simulator's gradients, in the units of `benches/quantum`.
 //!
-//! `cargo run --release -p flow-quantum --example speed [-- DEPTH | threads | published GRAPH]`: with a number, one run of
-//! training at 20,000 vertices with so many times the layers of the default (1.41: `depth: deep`); with `threads`, two of them
-//! beside one; with `published`, runs on a graph with the settings of the authors' example.
+//! `cargo run --release -p flow-quantum --example speed [-- WORDS]`, where the words are
+//! - `f32 QUBITS LAYERS`, `f64 QUBITS LAYERS` or `general QUBITS LAYERS`: this circuit on one thread;
+//! - `threads`: two threads beside one;
+//! - `train DEPTH`: one run of training at 20,000 vertices with so many times the layers of the default (1.41: `depth: deep`);
+//! - `published GRAPH`: runs on a graph with the settings of the authors' example;
+//! - none: all of `benches/quantum`, with all instruction sets.
 
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -105,7 +108,6 @@ fn general(qubits: usize, layers: usize) -> Circuit {
             circuit = circuit.controlled(&[qubit], Gate::X, &[qubit + 1]);
         }
     }
-    circuit.angles = 2 * qubits * layers;
     circuit
 }
 
@@ -168,19 +170,26 @@ const SMALL: [(&str, &str); 2] = [
 const LARGE: &str = r#"{ "family": "torus_pm1", "rows": 100, "cols": 200, "seed": 1 }"#;
 
 fn main() {
-    match std::env::args().nth(1).as_deref() {
-        None => {}
-        Some("threads") => return compare_threads(15, 240),
-        Some("published") => {
-            let path = std::env::args().nth(2).expect("a graph's file");
-            let graph = read(path.as_ref(), Format::Auto).expect("a graph");
-            return measure_training("as published", &graph, &Settings::published(), 5);
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let count = |word: &str| word.parse().expect("a number");
+    match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => everything(),
+        ["f32", qubits, layers] => measure::<f32>("f32", count(qubits), count(layers), 1, Isa::detect()),
+        ["f64", qubits, layers] => measure::<f64>("f64", count(qubits), count(layers), 1, Isa::detect()),
+        ["general", qubits, layers] => measure_general(count(qubits), count(layers), 1, Isa::detect()),
+        ["threads"] => compare_threads(15, 240),
+        ["train", depth] => {
+            measure_default("20,000 vertices", LARGE, depth.parse().expect("a factor of the layers"), 1);
         }
-        Some(depth) => {
-            let depth = depth.parse().expect("a factor of the layers");
-            return measure_default("20,000 vertices", LARGE, depth, 1);
+        ["published", graph] => {
+            let graph = read(graph.as_ref(), Format::Auto).expect("a graph");
+            measure_training("as published", &graph, &Settings::published(), 5);
         }
+        _ => panic!("words that the head of this file does not have"),
     }
+}
+
+fn everything() {
     for (name, family) in SMALL {
         measure_default(name, family, 1.0, 5);
     }

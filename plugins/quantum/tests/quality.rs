@@ -177,15 +177,16 @@ fn below(deviations: f64) -> f64 {
 }
 
 /// An independent program's bounds, the mean of its 200 hyperplanes, and the best of them. The best is an extreme of a
-/// random sample, whose own spread is up to a percent on sparse graphs: it must be a value that our distribution of
-/// cuts can give, which one in 10⁴ values from it would not be taken for on either side. The mean of our best is within 1 % of
-/// it on at least five graphs in six; on the others (G11, where an interior-point solution gives the same distribution, and
-/// G18) within 2.5 %.
+/// random sample, whose own spread is up to a percent on sparse graphs. So it is compared over the graphs: ours over the
+/// other's is 1 to a percent on average. On each of them the other's must be a value that our distribution of cuts can give,
+/// which one in 10⁴ values from it would not be taken for on either side. The mean of our best is within 1 % of it on at least
+/// five graphs in six; on the others (G11, where an interior-point solution gives the same distribution, and G18) within
+/// 2.5 %.
 #[test]
 #[ignore = "a minute"]
 fn the_yardstick_is_that_of_others() {
     let table = include_str!("../data/gset/anchors.csv");
-    let mut differences = Vec::new();
+    let (mut singles, mut differences) = (Vec::new(), Vec::new());
     for line in table.lines().skip(1) {
         let fields: Vec<&str> = line.split(',').collect();
         let name = fields[0];
@@ -214,14 +215,18 @@ fn the_yardstick_is_that_of_others() {
         assert!((bound / number(6) - 1.0).abs() < 1e-5, "{name}");
         assert!((mean / number(8) - 1.0).abs() < 0.005, "{name}");
         assert!((1e-4..1.0 - 1e-4).contains(&chance), "{name}: {chance}");
+        singles.push(gw / number(9) - 1.0);
         differences.push((expected / number(9) - 1.0).abs());
     }
+    let average = singles.iter().sum::<f64>() / singles.len() as f64;
     let near = differences.iter().filter(|difference| **difference < 0.01).count();
     let most = differences.iter().copied().fold(0.0, f64::max);
     println!(
-        "mean of the best within 1 % on {near} of {}, at most {:.2} % away",
+        "best of 200 {:+.2} % from the others' on average; its mean within 1 % on {near} of {}, at most {:.2} % away",
+        100.0 * average,
         differences.len(),
         100.0 * most
     );
+    assert!(average.abs() < 0.01);
     assert!(6 * near >= 5 * differences.len() && most < 0.025);
 }

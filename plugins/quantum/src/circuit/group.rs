@@ -268,13 +268,10 @@ impl Group {
     pub(super) unsafe fn apply<S: Lanes<f64>>(&mut self, simd: S, x: *mut f64) {
         self.settle();
         if !self.places.is_empty() || !self.moves.is_empty() {
-            let mut spare = (self.within..self.all).rev();
-            while self.places.len() < BITS {
-                let Some(place) = spare.next() else { break };
-                if !self.places.contains(&place) {
-                    self.places.push(place);
-                }
-            }
+            // A pass takes this many bits, also where steps need fewer.
+            let unused = (self.within..self.all).rev().filter(|place| !self.places.contains(place));
+            let unused: Vec<usize> = unused.take(BITS - self.places.len()).collect();
+            self.places.extend(unused);
             // SAFETY: the caller's promise.
             unsafe { self.pass(simd, x) };
         }

@@ -11,7 +11,7 @@ fn fixed(x: f64) -> Angle {
 
 /// A circuit with every gate, controlled and not, and free angles.
 fn every_gate() -> Circuit {
-    let mut circuit = Circuit::new(4)
+    Circuit::new(4)
         .with(Gate::H, &[0])
         .with(Gate::Ry(Angle::Free(0)), &[1])
         .with(Gate::U3(Angle::Free(1), Angle::Free(2), Angle::Free(3)), &[2])
@@ -31,9 +31,7 @@ fn every_gate() -> Circuit {
         .controlled(&[1], Gate::Z, &[2])
         .with(Gate::Z, &[0])
         .with(Gate::X, &[1])
-        .with(Gate::H, &[2]);
-    circuit.angles = 7;
-    circuit
+        .with(Gate::H, &[2])
 }
 
 fn angles() -> Vec<f64> {
@@ -235,7 +233,7 @@ fn circuits_that_cannot_be() {
     assert_eq!(message(Circuit::new(2).with(Gate::H, &[2])), "gate 1 acts on qubit 2, and there are 2");
     assert_eq!(message(Circuit::new(2).with(Gate::Swap, &[1, 1])), "gate 1 (swap) takes 2 different qubits");
     assert_eq!(
-        message(Circuit::new(2).with(Gate::Rx(Angle::Free(0)), &[1])),
+        message(Circuit { angles: 0, ..Circuit::new(2).with(Gate::Rx(Angle::Free(0)), &[1]) }),
         "gate 1 takes angle 0, and there are 0"
     );
 }

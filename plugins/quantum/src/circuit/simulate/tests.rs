@@ -35,7 +35,6 @@ fn drawn(qubits: usize, gates: usize, seed: u64) -> (Circuit, Vec<f64>) {
         }
         let (on, rest) = order.split_at(gate.qubits());
         let controls = below(4).saturating_sub(1).min(rest.len());
-        circuit.angles += angles;
         circuit = circuit.controlled(&rest[..controls], gate, on);
     }
     let mut random = Random::new(seed, 1);
@@ -106,7 +105,6 @@ fn layered(qubits: usize, layers: usize) -> (Circuit, Vec<f64>) {
             circuit = circuit.controlled(&[qubit], gate, &[qubit + 1]);
         }
     }
-    circuit.angles = 2 * layers * qubits;
     let mut random = Random::new(qubits as u64, 2);
     let angles = (0..circuit.angles).map(|_| 2.0 * random.normal()).collect();
     (circuit, angles)
