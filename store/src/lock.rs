@@ -54,11 +54,14 @@ fn held(path: &Path) -> bool {
 }
 
 impl Store {
-    /// Takes the lock of a new run.
+    /// Takes the lock of a new run; `None` where the name is taken, by a run that goes on or by one that has ended.
     ///
     /// # Errors
-    /// When the file cannot be written, or the run's name is taken.
-    pub fn lock_run(&self, run: &str) -> Result<RunLock> {
+    /// When the file cannot be written.
+    pub fn lock_run(&self, run: &str) -> Result<Option<RunLock>> {
+        if self.run(run)?.is_some() {
+            return Ok(None);
+        }
         let only = self.only_one(&format!("run {run}"))?;
         let (folder, path) = (folder(&self.root), path(&self.root, run));
         fs::create_dir_all(&folder).map_err(|source| Error::io("cannot create", &folder, source))?;
@@ -67,8 +70,12 @@ impl Store {
         let lock = loop {
             let file = OpenOptions::new().create(true).truncate(false).write(true).open(&unnamed);
             let file = file.map_err(|source| Error::io("cannot create", &unnamed, source))?;
-            let lock = Flock::lock(file, FlockArg::LockExclusive)
-                .map_err(|(_, errno)| Error::io("cannot lock", &unnamed, errno.into()))?;
+            let lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => lock,
+                // Another run takes this name now.
+                Err((_, Errno::EWOULDBLOCK)) => return Ok(None),
+                Err((_, errno)) => return Err(Error::io("cannot lock", &unnamed, errno.into())),
+            };
             let named = match fs::hard_link(&unnamed, &path) {
                 // Some network file systems have no links; there is no other run there that could have the name.
                 Err(_) if only.is_some() => fs::rename(&unnamed, &path),
@@ -78,11 +85,15 @@ impl Store {
                 Ok(()) => break lock,
                 // Someone has cleared it away, before it was locked.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                    objects::remove(&unnamed)?;
+                    return Ok(None);
+                }
                 Err(source) => return Err(Error::io("cannot create", &path, source)),
             }
         };
         objects::remove(&unnamed)?;
-        Ok(RunLock { _lock: lock, _only: only })
+        Ok(Some(RunLock { _lock: lock, _only: only }))
     }
 
     /// On a network file system, keeps everybody else from changing the store; refuses where somebody does.

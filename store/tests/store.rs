@@ -208,8 +208,8 @@ fn an_object_that_no_row_names_does_no_harm() {
 #[test]
 fn records_come_back_as_they_went_in() {
     let (_folder, mut store) = store();
+    let lock = store.lock_run("r1").unwrap().unwrap();
     store.start_run(&start("r1")).unwrap();
-    let lock = store.lock_run("r1").unwrap();
     let (key, digest) = commit(&mut store, "r1", 0, b"x");
     let mut failed = Batch::default();
     failed.push(NewNode { error: Some("why".into()), ..node(1, None, NodeState::Failed) }, None);
@@ -298,12 +298,25 @@ fn the_longest_shorter_computation_is_found() {
 }
 
 #[test]
+fn a_name_is_one_runs() {
+    let (folder, mut store) = store();
+    let other = Store::open(&folder.path().join(".flow")).unwrap();
+    let lock = store.lock_run("one").unwrap();
+    assert!(lock.is_some());
+    assert!(other.lock_run("one").unwrap().is_none(), "the run goes on");
+    store.start_run(&start("one")).unwrap();
+    drop(lock);
+    store.clear_dead_runs().unwrap();
+    assert!(other.lock_run("one").unwrap().is_none(), "the run has ended");
+}
+
+#[test]
 fn a_claim_lasts_while_its_run_lives() {
     let (folder, mut store) = store();
     let mut other = Store::open(&folder.path().join(".flow")).unwrap();
     let key = Digest::of(b"key");
-    let lock = store.lock_run("one").unwrap();
-    let _other_lock = other.lock_run("two").unwrap();
+    let lock = store.lock_run("one").unwrap().unwrap();
+    let _other_lock = other.lock_run("two").unwrap().unwrap();
     assert_eq!(store.claim("one", &[(key, false)]).unwrap(), [Claim::Ours]);
     assert_eq!(store.claim("one", &[(key, false)]).unwrap(), [Claim::Ours]);
     assert_eq!(other.claim("two", &[(key, false)]).unwrap(), [Claim::Theirs("one".into())]);
@@ -322,8 +335,8 @@ fn a_claim_lasts_while_its_run_lives() {
 fn what_dead_runs_left_is_cleared() {
     let (_folder, mut store) = store();
     let key = Digest::of(b"key");
-    let dead = store.lock_run("dead").unwrap();
-    let _alive = store.lock_run("alive").unwrap();
+    let dead = store.lock_run("dead").unwrap().unwrap();
+    let _alive = store.lock_run("alive").unwrap().unwrap();
     for run in ["dead", "alive"] {
         fs::create_dir_all(store.scratch(run)).unwrap();
     }
@@ -346,7 +359,8 @@ fn no_run_is_taken_for_dead_while_it_takes_its_lock() {
                 other.clear_dead_runs().unwrap();
             }
         });
-        let locks: Vec<_> = (0..2000).map(|n| store.lock_run(&format!("run-{n}")).unwrap()).collect();
+        let locks: Vec<_> =
+            (0..2000).map(|n| store.lock_run(&format!("run-{n}")).unwrap().unwrap()).collect();
         done.store(true, std::sync::atomic::Ordering::Relaxed);
         assert!((0..locks.len()).all(|n| store.is_alive(&format!("run-{n}"))));
     });
@@ -431,7 +445,7 @@ fn clearing_waits_for_who_keeps_and_takes_what_is_left_over() {
     store.start_run(&start("r")).unwrap();
     let (key, digest) = commit(&mut store, "r", 0, &[7; 20_000]);
     let (open, claimed) = (Digest::of(b"open"), Digest::of(b"claimed"));
-    let _lock = store.lock_run("live").unwrap();
+    let _lock = store.lock_run("live").unwrap().unwrap();
     store.claim("live", &[(claimed, false)]).unwrap();
     for key in [&key, &open, &claimed] {
         fs::create_dir_all(store.checkpoints(key)).unwrap();

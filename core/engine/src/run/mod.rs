@@ -201,10 +201,9 @@ fn carry_out<'a>(
     summary: &mut Summary,
 ) -> Result<String, Error> {
     let started = flow_store::now();
-    let run = machine::run_name(started);
     let history = History::new(&store, &graph.name).map_err(plan::Error::Store)?;
 
-    let lock = store.lock_run(&run).map_err(plan::Error::Store)?;
+    let (run, lock) = machine::name_and_lock(&store, "", started).map_err(plan::Error::Store)?;
     store.clear_dead_runs().map_err(plan::Error::Store)?;
     let start = RunStart {
         id: run.clone(),

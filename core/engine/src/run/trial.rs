@@ -84,8 +84,7 @@ pub fn try_operations(
             chosen.insert(operation.clone(), candidate);
         }
     }
-    let name = format!("try-{}", machine::run_name(flow_store::now()));
-    let _lock = store.lock_run(&name).map_err(Error::Store)?;
+    let (name, _lock) = machine::name_and_lock(store, "try-", flow_store::now()).map_err(Error::Store)?;
     let scratch = store.scratch(&name);
     fs::create_dir_all(&scratch)?;
     // What dies is to leave its children to this process, which ends them.

@@ -102,9 +102,8 @@ pub fn verify(
     let mut resolver = Resolver::new(graph, catalog);
     resolver.check_externals(store, &graph.nodes)?;
     let candidates = candidates(graph, store, &mut resolver)?;
-    let name = format!("verify-{}", machine::run_name(flow_store::now()));
     // As a run: what it writes is cleared when it has ended, however it ends; and what it reads stays.
-    let _lock = store.lock_run(&name).map_err(Error::Store)?;
+    let (name, _lock) = machine::name_and_lock(store, "verify-", flow_store::now()).map_err(Error::Store)?;
     let kept = store.keep().map_err(Error::Store)?;
     let scratch = store.scratch(&name);
     std::fs::create_dir_all(&scratch)?;

@@ -18,8 +18,8 @@ const SIZE: usize = 1 << BITS;
 /// Amplitudes in a register, at most.
 const WIDTH: usize = LANES / 2;
 
-/// A number for each amplitude that is held.
-type Held<T> = [[T; WIDTH]; SIZE];
+/// A complex number for each amplitude that is held.
+type Held = [[Complex; WIDTH]; SIZE];
 
 /// Complex numbers to multiply amplitudes by: real parts, and imaginary parts with the signs that they take with
 /// exchanged parts.
@@ -28,7 +28,7 @@ type Held<T> = [[T; WIDTH]; SIZE];
 struct Factors([[[f64; LANES]; 2]; SIZE]);
 
 impl Factors {
-    fn new(numbers: &Held<Complex>) -> Self {
+    fn new(numbers: &Held) -> Self {
         Self(numbers.map(|row| {
             let signed = |lane: usize| if lane % 2 == 1 { row[lane / 2].im } else { -row[lane / 2].im };
             [std::array::from_fn(|lane| row[lane / 2].re), std::array::from_fn(signed)]
@@ -85,7 +85,7 @@ pub(super) struct Group {
     /// Which index a register stands for, after all flips.
     roles: [usize; SIZE],
     /// What diagonal gates multiply amplitudes by that has not become a move.
-    kept: Held<Complex>,
+    kept: Held,
 }
 
 impl Group {
@@ -162,7 +162,7 @@ impl Group {
     }
 
     /// A number for each amplitude, by its index.
-    fn each(&self, number: impl Fn(usize) -> Complex) -> Held<Complex> {
+    fn each(&self, number: impl Fn(usize) -> Complex) -> Held {
         std::array::from_fn(|at| std::array::from_fn(|lane| number(self.index(at, lane))))
     }
 
