@@ -45,11 +45,10 @@ pub(super) fn write_summary(
     let cuts: Vec<f64> = outcomes.iter().map(|o| last(o).cut).collect();
     let best = |o: &Outcome| o.epochs.iter().map(|e| e.cut).fold(f64::NEG_INFINITY, f64::max);
     let max = cuts.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    context.note(format!(
-        "{} runs: cut {:.1} on average, {max} at most",
-        cuts.len(),
-        mean(cuts.iter().copied())
-    ));
+    context.note(match cuts[..] {
+        [cut] => format!("one run: cut {cut}"),
+        _ => format!("{} runs: cut {:.1} on average, {max} at most", cuts.len(), mean(cuts.iter().copied())),
+    });
     let settings = problem.settings;
     let spectrum = Spectrum::of(graph);
     let alpha = settings.alpha.unwrap_or(spectrum.alpha());
