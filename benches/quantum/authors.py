@@ -4,9 +4,10 @@
 
 One thread, CPU seconds. The authors' example stands in the documentation of TensorLy-Quantum and needs one function that is
 newer than the only release of that library, 0.1.0: the state that a circuit makes. Here the release builds the circuit and its
-cores, and `contraction` takes them to the state as the library takes them to expectation values, along a path that opt_einsum
-finds once. The release computes with real numbers where the example takes complex ones, so it is not slower than the example. Start angles
-are the example's (seed 0), so losses and cuts must be those that the example prints; if they are not, this says so and fails.
+cores, and `contraction` takes them to the state as the library takes them to expectation values, along a path that
+opt_einsum finds once. The release computes with real numbers where the example takes complex ones, so it is not slower than
+the example. Start angles are the example's (seed 0), so losses and cuts must be those that the example prints; if they are
+not, this says so and fails.
 """
 
 import gzip

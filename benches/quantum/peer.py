@@ -134,7 +134,8 @@ def main():
             print(f"{'flow ' + name:>12} {circuit.__name__:>7} {n:3} {layers:4}: {forward:9.2f} {gradient:9.2f}")
         for name, (forward, gradient) in others.items():
             ratios = [f"{forward / f:.1f} and {gradient / g:.1f} ({precision})" for precision, (f, g) in own.items()]
-            print(f"{name:>12} {circuit.__name__:>7} {n:3} {layers:4}: {forward:9.2f} {gradient:9.2f}; {', '.join(ratios)}", flush=True)
+            label = f"{name:>12} {circuit.__name__:>7} {n:3} {layers:4}"
+            print(f"{label}: {forward:9.2f} {gradient:9.2f}; {', '.join(ratios)}", flush=True)
 
 
 main()
