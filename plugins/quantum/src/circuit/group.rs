@@ -8,7 +8,7 @@
 
 use super::Complex;
 use super::gate::Matrix;
-use super::kernel::{Act, LANES, Registers, Target, is_flip};
+use super::kernel::{Act, LANES, Registers, Target, is_flip, lanes};
 use crate::simulator::lanes::Lanes;
 
 /// Bits of a group in which registers differ.
@@ -21,18 +21,14 @@ const WIDTH: usize = LANES / 2;
 /// A complex number for each amplitude that is held.
 type Held = [[Complex; WIDTH]; SIZE];
 
-/// Complex numbers to multiply amplitudes by: real parts, and imaginary parts with the signs that they take with
-/// exchanged parts.
+/// Complex numbers to multiply amplitudes by, as the kernels of single gates have them.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
 struct Factors([[[f64; LANES]; 2]; SIZE]);
 
 impl Factors {
     fn new(numbers: &Held) -> Self {
-        Self(numbers.map(|row| {
-            let signed = |lane: usize| if lane % 2 == 1 { row[lane / 2].im } else { -row[lane / 2].im };
-            [std::array::from_fn(|lane| row[lane / 2].re), std::array::from_fn(signed)]
-        }))
+        Self(numbers.map(|row| lanes(|at| row[at])))
     }
 
     /// Adds the products of those of register `at` and a register to another one.

@@ -37,14 +37,21 @@ pub(super) struct Act<'a> {
 /// take with exchanged parts.
 type Factor<V> = [V; 2];
 
+/// For the numbers of a register's amplitudes, what a [`Factor`] has in its lanes.
 #[inline(always)]
-fn factor<S: Lanes<f64>>(simd: S, number: impl Fn(usize) -> Complex) -> Factor<S::V> {
+pub(super) fn lanes(number: impl Fn(usize) -> Complex) -> [[f64; LANES]; 2] {
     let (mut re, mut im) = ([0.0; LANES], [0.0; LANES]);
     for lane in 0..LANES {
         let z = number(lane / 2);
         re[lane] = z.re;
         im[lane] = if lane % 2 == 1 { z.im } else { -z.im };
     }
+    [re, im]
+}
+
+#[inline(always)]
+fn factor<S: Lanes<f64>>(simd: S, number: impl Fn(usize) -> Complex) -> Factor<S::V> {
+    let [re, im] = lanes(number);
     // SAFETY: no register has more lanes.
     unsafe { [simd.load(re.as_ptr()), simd.load(im.as_ptr())] }
 }
